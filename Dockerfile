@@ -1,0 +1,34 @@
+# The translation service with its bundled model:
+#   docker build -t mt . && docker run --rm -p 8000:8000 mt
+
+FROM python:3.11-slim AS build
+# Where torch's CPU build comes from; empty takes whatever build pip's own index has.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+WORKDIR /src
+RUN python -m venv /opt/mt
+# torch is most of the image and changes seldom: its own layer outlives changes of the source.
+COPY constraints.txt ./
+RUN /opt/mt/bin/pip install --no-cache-dir --constraint constraints.txt \
+    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
+COPY pyproject.toml README.md LICENSE ./
+COPY mt mt
+COPY service service
+COPY scripts scripts
+RUN /opt/mt/bin/pip install --no-cache-dir --constraint constraints.txt \
+    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} .
+
+FROM python:3.11-slim
+# Outside a container the service listens on loopback only; in here loopback could not be reached
+# from outside, and `docker run -p` decides who may.
+ENV PATH=/opt/mt/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    MT_HOST=0.0.0.0 \
+    MT_PORT=8000
+COPY --from=build /opt/mt /opt/mt
+# A number, so that an orchestrator can see that it is not root.
+USER 10001:10001
+WORKDIR /tmp
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['MT_PORT']}/ready\", timeout=4)"]
+CMD ["mt-serve"]

@@ -1,0 +1,40 @@
+"""The model card: what a bundle is, in words and figures, for people.
+
+Knows a bundle's configuration and record. Does not measure anything: every figure in it was
+recorded by training or evaluation.
+"""
+
+from __future__ import annotations
+
+from mt.bundle import Bundle
+
+
+def model_card(bundle: Bundle) -> str:
+    """A page of Markdown about a bundle."""
+    config, record = bundle.config, bundle.record
+    model, search = config.model, config.search
+    parameters = sum(array.size for array in bundle.weights.values())
+    encoder = "bidirectional" if model.bidirectional else "unidirectional"
+    rows = [
+        ("Translates", f"{config.source_language} to {config.target_language}"),
+        (
+            "Encoder",
+            f"{encoder} LSTM, {model.encoder_layers} layers of {model.encoder_hidden_size}",
+        ),
+        ("Decoder", f"LSTM, {model.decoder_layers} layers of {model.decoder_hidden_size}"),
+        ("Attention", "none: the decoder sees the encoder's final states only"),
+        ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
+        ("Parameters", f"{parameters:,}, stored in half precision"),
+        ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
+        ("Longest segment", f"{search.max_source_pieces} pieces; longer ones are split"),
+        ("Training text", str(record["pairs"])),
+        ("Licence of the text", str(record["licence"])),
+        ("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"),
+        ("Validation BLEU", f"{record['bleu']:.2f}, greedy, {record['signature']}"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return (
+        f"# {config.name}\n\n"
+        "A sequence-to-sequence LSTM translation model.\n\n"
+        f"| | |\n|---|---|\n{table}\n"
+    )

@@ -1,0 +1,268 @@
+"""Every option of a recipe and of a model folder, defined once: unit, range, default, source.
+
+Knows names, ranges and defaults, and how to read a recipe. Does not know how an option is
+carried out. Each field's docstring is its documentation: the command line's help and the
+generated tables read it from here, nowhere else.
+
+A recipe is a TOML file with the tables [data] [tokenizer] [model] [training] [search].
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mt.errors import ConfigError
+
+
+class Options(BaseModel):
+    """Base of all option tables: immutable, unknown keys refused, docstrings kept as help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+T = TypeVar("T", bound=Options)
+
+
+class DataConfig(Options):
+    """[data]: the parallel text and the filters it passes."""
+
+    source_language: str = Field(pattern=r"^[a-z]{2,3}$")
+    """Language translated from, as an ISO 639 code."""
+    target_language: str = Field(pattern=r"^[a-z]{2,3}$")
+    """Language translated to, as an ISO 639 code."""
+    train_source: tuple[Path, ...] = Field(min_length=1)
+    """Source sides of the training text (plain, .gz or .xz), one after the other."""
+    train_target: tuple[Path, ...] = Field(min_length=1)
+    """Target sides of the training text, line by line the translations of `train_source`."""
+    valid_source: Path
+    """Source side of the validation text, which decides what is kept and never trains."""
+    valid_target: Path
+    """Target side of the validation text."""
+    max_pieces: int = Field(100, ge=2, le=2000)
+    """Pairs with a side of more subword pieces than this are left out of training."""
+    max_length_ratio: float = Field(4.0, gt=1)
+    """Pairs whose sides differ by more than this factor in pieces (plus 5) are left out."""
+    remove_duplicates: bool = True
+    """Keep only the first of equal (source, target) pairs."""
+    licence: str = "not stated"
+    """Licence and attribution of the text, written into the model card."""
+
+    @model_validator(mode="after")
+    def _sides_match(self) -> Self:
+        if len(self.train_source) != len(self.train_target):
+            raise ValueError(
+                f"train_source names {len(self.train_source)} files and train_target "
+                f"{len(self.train_target)}: they pair up in order"
+            )
+        return self
+
+
+class TokenizerConfig(Options):
+    """[tokenizer]: subword models, trained by SentencePiece on the training text."""
+
+    kind: Literal["bpe", "unigram"] = "bpe"
+    """Byte-pair encoding (Sennrich et al. 2016) or a unigram language model (Kudo 2018)."""
+    joint: bool = False
+    """One model for both languages instead of one each."""
+    vocabulary_size: int = Field(8000, ge=16, le=64000)
+    """Pieces per model, special symbols included."""
+    character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
+    """Share of the training characters that get a piece; the rest are unknown characters."""
+    normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
+    """Unicode normalisation inside the tokenizer; text outside translated segments is never touched."""
+
+
+class ModelConfig(Options):
+    """[model]: the encoder-decoder. Sizes are numbers of units."""
+
+    embedding_size: int = Field(256, ge=1, le=4096)
+    """Width of the token embeddings."""
+    encoder_hidden_size: int = Field(256, ge=1, le=8192)
+    """Width of the encoder's hidden and cell state, per direction."""
+    encoder_layers: int = Field(2, ge=1, le=16)
+    """Stacked LSTM layers of the encoder."""
+    bidirectional: bool = True
+    """Read the source in both directions (Schuster and Paliwal 1997)."""
+    reverse_source: bool = False
+    """Feed the source last token first (Sutskever et al. 2014, 3.3); for a unidirectional encoder."""
+    decoder_hidden_size: int = Field(512, ge=1, le=8192)
+    """Width of the decoder's hidden and cell state."""
+    decoder_layers: int = Field(2, ge=1, le=16)
+    """Stacked LSTM layers of the decoder."""
+    bridge: Literal["copy", "linear"] = "linear"
+    """How the encoder's final states become the decoder's first: copied layer by layer (Sutskever
+    et al. 2014; sizes and layers must match) or through one learned map per layer and state, with
+    tanh for the hidden state."""
+    context_size: int = Field(512, ge=0, le=8192)
+    """Width of a summary of all final states that is fed to the decoder at every step (Cho et al.
+    2014); 0 leaves the initial states as the only thing the decoder sees of the source."""
+    tied_output: bool = True
+    """Use the target embedding as the output layer (Press and Wolf 2017)."""
+    forget_bias: float = Field(1.0, ge=-10, le=10)
+    """Initial bias of every forget gate (Gers et al. 2000; Jozefowicz et al. 2015)."""
+    embedding_dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of embedding units dropped, one mask per sequence (Gal and Ghahramani 2016)."""
+    layer_dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of units dropped between layers, one mask per sequence."""
+    output_dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of units dropped before the output layer, one mask per sequence."""
+    word_dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of input tokens replaced by the unknown token on both sides (Iyyer et al. 2015;
+    Bowman et al. 2016)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.bidirectional and self.reverse_source:
+            raise ValueError("reverse_source is for a unidirectional encoder: set bidirectional = false")
+        if self.bridge == "copy":
+            width = self.encoder_hidden_size * (2 if self.bidirectional else 1)
+            if (self.encoder_layers, width) != (self.decoder_layers, self.decoder_hidden_size):
+                raise ValueError(
+                    'bridge = "copy" needs equal layers and widths: the encoder has '
+                    f"{self.encoder_layers} layers of {width}, the decoder {self.decoder_layers} "
+                    f"of {self.decoder_hidden_size}"
+                )
+        return self
+
+
+class TrainingConfig(Options):
+    """[training]: optimisation, schedule, and when to look and to stop."""
+
+    updates: int = Field(10_000, ge=1)
+    """Optimiser steps of the whole run."""
+    batch_tokens: int = Field(2048, ge=1)
+    """Upper bound on target positions of a batch, padding included."""
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    """Peak step size of Adam (Kingma and Ba 2015)."""
+    adam_beta2: float = Field(0.98, gt=0, lt=1)
+    """Decay of Adam's second moment; the first is 0.9 (Vaswani et al. 2017, 5.3)."""
+    warmup_updates: int = Field(300, ge=0)
+    """Updates over which the step size rises linearly from 0 to its peak."""
+    decay_from: float = Field(0.4, ge=0, le=1)
+    """Share of the run after which the step size starts to fall along a half cosine to 1 % of its peak."""
+    clip_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this Euclidean norm (Pascanu et al. 2013)."""
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    """Probability mass spread evenly over the vocabulary (Szegedy et al. 2016)."""
+    seed: int = Field(1, ge=0, lt=2**31)
+    """Decides initial weights, order and dropout; the same seed repeats the run."""
+    threads: int = Field(1, ge=1, le=256)
+    """CPU threads; part of what makes a run repeat bit for bit."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the matrix products; auto takes bf16 where the processor has it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a CUDA GPU where there is one."""
+    validate_every: int = Field(500, ge=1)
+    """Updates between validations; each may renew the bundle."""
+    validate_sentences: int = Field(1000, ge=1)
+    """Validation sentences used while training, evenly spread over the file."""
+    patience: int = Field(20, ge=1)
+    """Validations without a better BLEU after which the run stops early."""
+    checkpoint_every: int = Field(500, ge=1)
+    """Updates between checkpoints in run/."""
+    log_every: int = Field(50, ge=1)
+    """Updates between lines of run/metrics.jsonl."""
+
+
+class SearchConfig(Options):
+    """[search]: how a translation is looked for; a bundle carries these as its own defaults."""
+
+    beam_size: int = Field(5, ge=1, le=64)
+    """Hypotheses kept per sentence; 1 is greedy search (Graves 2012)."""
+    length_penalty: float = Field(1.0, ge=0, le=5)
+    """Exponent alpha of ((5 + length) / 6) ** alpha, which divides the log-probability (Wu et al.
+    2016, eq. 14); 0 ranks by raw log-probability."""
+    max_length_ratio: float = Field(2.0, gt=0, le=20)
+    """Longest translation, in pieces per source piece, to which `max_length_extra` is added."""
+    max_length_extra: int = Field(10, ge=1, le=1000)
+    """Pieces a translation may always have beyond `max_length_ratio`."""
+    max_source_pieces: int = Field(100, ge=2, le=2000)
+    """Longer segments are split at white space before translation and flagged."""
+    batch_tokens: int = Field(2000, ge=1)
+    """Upper bound on source pieces translated at once, padding included."""
+
+
+class Recipe(Options):
+    """A whole training run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the model, for its card and for logs."""
+    data: DataConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    search: SearchConfig = SearchConfig()
+
+
+def load_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
+    """Read a TOML recipe.
+
+    Args:
+        path: the recipe.
+        data_folder: where relative paths in [data] start; the recipe's own folder if None.
+
+    Raises:
+        ConfigError: the file is missing, not TOML, or has an unknown key or a value out of range.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"recipe {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"recipe {path} is not TOML: {error}") from error
+    recipe = parse(Recipe, table, where=f"recipe {path}")
+    base = path.parent if data_folder is None else data_folder
+    return recipe.model_copy(update={"data": _absolute(recipe.data, base.resolve())})
+
+
+def parse(options: type[T], table: Any, where: str) -> T:
+    """Check a table of plain values against its options.
+
+    Raises:
+        ConfigError: one line with the first thing wrong, and the nearest known key if one is unknown.
+    """
+    try:
+        return options.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_first_mistake(options, error)}") from error
+
+
+def _absolute(data: DataConfig, base: Path) -> DataConfig:
+    return data.model_copy(
+        update={
+            "train_source": tuple(base / path for path in data.train_source),
+            "train_target": tuple(base / path for path in data.train_target),
+            "valid_source": base / data.valid_source,
+            "valid_target": base / data.valid_target,
+        }
+    )
+
+
+def _first_mistake(options: type[Options], error: ValidationError) -> str:
+    # An unknown key is told before a missing one: the first is usually a misspelling of the second.
+    mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+    mistake = mistakes[0]
+    location = ".".join(str(part) for part in mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        known = _known_keys(options, mistake["loc"][:-1])
+        near = difflib.get_close_matches(str(mistake["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        return f"unknown key {location}; {hint}"
+    message = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "missing":
+        return f"{location} is required"
+    found = f" (found {mistake['input']!r})" if not isinstance(mistake["input"], dict) else ""
+    return f"{location}: {message}{found}" if location else message
+
+
+def _known_keys(options: type[Options], path: tuple[int | str, ...]) -> list[str]:
+    table: Any = options
+    for part in path:
+        table = table.model_fields[part].annotation
+    return list(table.model_fields)

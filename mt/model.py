@@ -1,0 +1,277 @@
+"""The encoder-decoder: source tokens to final states, final states to target tokens.
+
+Knows token ids, layers and states. Does not know text, losses or search.
+
+    source ids -> Encoder -> final (h, c) of each layer -> Bridge -> DecoderState -> Decoder -> logits
+
+All that the decoder learns about the source passes through the fixed-size DecoderState
+(Sutskever, Vinyals and Le 2014): there is no attention here.
+
+Shapes: B sentences, S source positions, T target positions, N rows (sentences or hypotheses),
+E embedding, H decoder width, L layers, W encoder width (directions x hidden), C context, V pieces.
+Sequences run time first inside the layers, sentence first outside.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mt.config import ModelConfig
+from mt.lstm import LSTM, LSTMState
+from mt.tokens import END, UNKNOWN
+
+
+class DecoderState(NamedTuple):
+    """Everything the decoder knows at a step. Row n belongs to hypothesis n."""
+
+    lstm: LSTMState
+    """[L, N, H] each."""
+    context: Tensor
+    """[N, C]: the summary fed at every step; C is 0 where the model has none."""
+
+    def select(self, rows: Tensor) -> DecoderState:
+        """The state of the given rows, which may repeat and come in any order."""
+        return DecoderState(self.lstm.select(rows), self.context.index_select(0, rows))
+
+
+class Encoder(nn.Module):
+    """Reads the source and keeps only each layer's final states."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__()
+        self.reverse = config.reverse_source
+        self.embedding = _embedding(vocabulary_size, config.embedding_size)
+        self.embedding_dropout = LockedDropout(config.embedding_dropout)
+        self.word_dropout = WordDropout(config.word_dropout)
+        width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+        self.layers = nn.ModuleList(
+            LSTM(
+                config.embedding_size if layer == 0 else width,
+                config.encoder_hidden_size,
+                bidirectional=config.bidirectional,
+                forget_bias=config.forget_bias,
+            )
+            for layer in range(config.encoder_layers)
+        )
+        self.layer_dropout = LockedDropout(config.layer_dropout)
+
+    def forward(self, source: Tensor, lengths: Tensor) -> LSTMState:
+        """source [B, S] padded at the end, lengths [B] on the CPU -> final states [L, B, W]."""
+        if self.reverse:
+            source = reverse_each(source, lengths)
+        inputs = self.embedding_dropout(self.embedding(self.word_dropout(source).T))
+        finals = []
+        for depth, layer in enumerate(self.layers):
+            if depth > 0:
+                inputs = self.layer_dropout(inputs)
+            inputs, state = layer(inputs, lengths=lengths)
+            finals.append(state)
+        return LSTMState(
+            torch.stack([_join_directions(state.hidden) for state in finals]),
+            torch.stack([_join_directions(state.cell) for state in finals]),
+        )
+
+
+class Bridge(nn.Module):
+    """Turns the encoder's final states into the decoder's first, layer by layer.
+
+    A decoder deeper than the encoder gets the encoder's top layer for its own upper ones.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+        self.copies = config.bridge == "copy"
+        depth = 0 if self.copies else config.decoder_layers
+        self.sources = [min(layer, config.encoder_layers - 1) for layer in range(depth)]
+        self.hidden = nn.ModuleList(nn.Linear(width, config.decoder_hidden_size) for _ in self.sources)
+        self.cell = nn.ModuleList(nn.Linear(width, config.decoder_hidden_size) for _ in self.sources)
+        self.context = (
+            nn.Linear(2 * config.encoder_layers * width, config.context_size)
+            if config.context_size
+            else None
+        )
+        self.dropout = nn.Dropout(config.layer_dropout)
+
+    def forward(self, finals: LSTMState) -> DecoderState:
+        """Final states [encoder layers, B, W] -> decoder state of B rows."""
+        return DecoderState(self._initial(finals), self._context(finals))
+
+    def _initial(self, finals: LSTMState) -> LSTMState:
+        if self.copies:
+            return finals
+        # h is bounded by 1 as an output of tanh must be; c is not.
+        hidden = [
+            torch.tanh(linear(finals.hidden[source]))
+            for linear, source in zip(self.hidden, self.sources, strict=True)
+        ]
+        cell = [
+            linear(finals.cell[source])
+            for linear, source in zip(self.cell, self.sources, strict=True)
+        ]
+        return LSTMState(torch.stack(hidden), torch.stack(cell))
+
+    def _context(self, finals: LSTMState) -> Tensor:
+        if self.context is None:
+            return finals.hidden.new_zeros(finals.hidden.shape[1], 0)
+        everything = torch.cat([*finals.hidden, *finals.cell], dim=-1)
+        context: Tensor = self.dropout(torch.tanh(self.context(everything)))
+        return context
+
+
+class Decoder(nn.Module):
+    """A language model over the target, started from the encoder's states.
+
+    Its output is a vector of embedding width, a map of hidden state, context and input embedding
+    (the deep output of Bahdanau et al. 2015, A.2.2, without its maxout), which the output layer
+    compares with every piece.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+        super().__init__()
+        self.embedding = _embedding(vocabulary_size, config.embedding_size)
+        self.embedding_dropout = LockedDropout(config.embedding_dropout)
+        self.word_dropout = WordDropout(config.word_dropout)
+        self.layers = nn.ModuleList(
+            LSTM(
+                config.embedding_size + config.context_size
+                if layer == 0
+                else config.decoder_hidden_size,
+                config.decoder_hidden_size,
+                forget_bias=config.forget_bias,
+            )
+            for layer in range(config.decoder_layers)
+        )
+        self.layer_dropout = LockedDropout(config.layer_dropout)
+        self.readout = nn.Linear(
+            config.decoder_hidden_size + config.context_size + config.embedding_size,
+            config.embedding_size,
+        )
+        self.output_dropout = LockedDropout(config.output_dropout)
+
+    def forward(self, previous: Tensor, state: DecoderState) -> Tensor:
+        """previous [B, T], the target shifted right -> readouts [T, B, E]."""
+        steps = previous.shape[1]
+        embedded = self.embedding_dropout(self.embedding(self.word_dropout(previous).T))
+        context = state.context.expand(steps, *state.context.shape)
+        outputs = torch.cat([embedded, context], dim=-1)
+        for depth, layer in enumerate(self.layers):
+            if depth > 0:
+                outputs = self.layer_dropout(outputs)
+            initial = LSTMState(state.lstm.hidden[depth, None], state.lstm.cell[depth, None])
+            outputs, _ = layer(outputs, initial)
+        readouts: Tensor = self.output_dropout(
+            self.readout(torch.cat([outputs, context, embedded], dim=-1))
+        )
+        return readouts
+
+    def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """previous [N], state of N rows -> readouts [N, E], the state after the step."""
+        embedded = self.embedding(previous)
+        output = torch.cat([embedded, state.context], dim=-1)
+        after = []
+        for depth, layer in enumerate(self.layers):
+            assert isinstance(layer, LSTM)
+            after.append(
+                layer.step(output, LSTMState(state.lstm.hidden[depth], state.lstm.cell[depth]))
+            )
+            output = after[-1].hidden
+        readout = self.readout(torch.cat([output, state.context, embedded], dim=-1))
+        lstm = LSTMState(torch.stack([s.hidden for s in after]), torch.stack([s.cell for s in after]))
+        return readout, DecoderState(lstm, state.context)
+
+
+class Seq2Seq(nn.Module):
+    """The whole model. `encode` then `step` by `step` to translate; `forward` to train."""
+
+    def __init__(self, config: ModelConfig, source_size: int, target_size: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(config, source_size)
+        self.bridge = Bridge(config)
+        self.decoder = Decoder(config, target_size)
+        self.output_bias = nn.Parameter(torch.zeros(target_size))
+        self.separate_output = (
+            None if config.tied_output else _embedding(target_size, config.embedding_size).weight
+        )
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V, E]: the output layer, which is the target embedding where they are tied."""
+        if self.separate_output is not None:
+            return self.separate_output
+        weight: Tensor = self.decoder.embedding.weight
+        return weight
+
+    def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
+        """source [B, S] padded at the end, lengths [B] on the CPU -> decoder state of B rows."""
+        state: DecoderState = self.bridge(self.encoder(source, lengths))
+        return state
+
+    def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """previous [N], state of N rows -> logits [N, V], the state after the step."""
+        readout, state = self.decoder.step(previous, state)
+        return self.logits(readout), state
+
+    def logits(self, readout: Tensor) -> Tensor:
+        """readout [..., E] -> [..., V]"""
+        return nn.functional.linear(readout, self.output_weight, self.output_bias)
+
+    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Tensor:
+        """source [B, S], lengths [B] on the CPU, previous [B, T] -> readouts [T, B, E]."""
+        readouts: Tensor = self.decoder(previous, self.encode(source, lengths))
+        return readouts
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask per sequence, the same at every step (Gal and Ghahramani 2016).
+
+    Also T times cheaper in random numbers than a mask per step.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs [T, N, F] -> [T, N, F]"""
+        if not self.training or self.rate == 0:
+            return inputs
+        keep = 1 - self.rate
+        mask = torch.empty_like(inputs[0]).bernoulli_(keep).div_(keep)
+        return inputs * mask
+
+
+class WordDropout(nn.Module):
+    """Replaces whole tokens by the unknown token; leaves padding, begin and end alone."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens [B, T] -> [B, T]"""
+        if not self.training or self.rate == 0:
+            return tokens
+        hit = torch.rand(tokens.shape, device=tokens.device) < self.rate
+        return tokens.masked_fill(hit & (tokens > END), UNKNOWN)
+
+
+def reverse_each(tokens: Tensor, lengths: Tensor) -> Tensor:
+    """Turn round each row of tokens [B, S] within its own length, the padding staying at the end."""
+    positions = torch.arange(tokens.shape[1], device=tokens.device)
+    mirrored = lengths.to(tokens.device)[:, None] - 1 - positions
+    return tokens.gather(1, torch.where(mirrored >= 0, mirrored, positions))
+
+
+def _embedding(size: int, width: int) -> nn.Embedding:
+    embedding = nn.Embedding(size, width)
+    nn.init.normal_(embedding.weight, std=width**-0.5)
+    return embedding
+
+
+def _join_directions(states: Tensor) -> Tensor:
+    """[D, B, H] -> [B, D*H]"""
+    return torch.cat([*states], dim=-1)

@@ -1,0 +1,113 @@
+"""Text to subword ids and back, by SentencePiece.
+
+Knows pieces and ids. Does not know sentences or models. Unknown characters become the unknown
+token, which is counted by the caller and never written by search: no text is lost unseen.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sentencepiece
+
+from mt.config import TokenizerConfig
+from mt.errors import BundleError, ConfigError
+from mt.tokens import BEGIN, END, PAD, UNKNOWN
+
+
+class Tokenizer:
+    """One trained subword model. Immutable; safe to share between threads."""
+
+    def __init__(self, content: bytes) -> None:
+        """Load a serialised SentencePiece model.
+
+        Raises:
+            BundleError: content is not such a model, or its special ids are not this project's.
+        """
+        self.content = content
+        try:
+            self._pieces = sentencepiece.SentencePieceProcessor(model_proto=content)
+        except RuntimeError as error:
+            raise BundleError("the tokenizer is not a SentencePiece model") from error
+        pieces = self._pieces
+        special = (pieces.pad_id(), pieces.unk_id(), pieces.bos_id(), pieces.eos_id())
+        if special != (PAD, UNKNOWN, BEGIN, END):
+            raise BundleError(
+                f"the tokenizer has special ids {special}; expected {(PAD, UNKNOWN, BEGIN, END)}"
+            )
+
+    def __len__(self) -> int:
+        """Number of pieces, special ones included."""
+        return int(self._pieces.get_piece_size())
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without begin and end."""
+        ids: list[list[int]] = self._pieces.encode([_valid_unicode(text) for text in texts])
+        return ids
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each list of ids; special ids write nothing."""
+        # Filtered here: SentencePiece would write " ⁇ " for the unknown token.
+        return [
+            str(self._pieces.decode([int(piece) for piece in row if piece > END])) for row in ids
+        ]
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """The pieces as written in the vocabulary, for showing."""
+        return [str(self._pieces.id_to_piece(int(piece))) for piece in ids]
+
+
+class TokenizerPair(NamedTuple):
+    """Source and target side; the same object twice when the model is joint."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+
+def train_tokenizers(
+    source: Sequence[str], target: Sequence[str], config: TokenizerConfig, *, seed: int = 1
+) -> TokenizerPair:
+    """Train one subword model a side, or one for both.
+
+    Raises:
+        ConfigError: the text is too small for the vocabulary asked for.
+    """
+    if config.joint:
+        joint = _train([*source, *target], config, seed)
+        return TokenizerPair(joint, joint)
+    return TokenizerPair(_train(source, config, seed), _train(target, config, seed))
+
+
+def _valid_unicode(text: str) -> str:
+    # Half a surrogate pair is no character: U+FFFD, which the vocabulary cannot spell either.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenizer:
+    sentencepiece.set_random_generator_seed(seed)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=model,
+            model_type=config.kind,
+            vocab_size=config.vocabulary_size,
+            character_coverage=config.character_coverage,
+            normalization_rule_name=config.normalization,
+            pad_id=PAD,
+            unk_id=UNKNOWN,
+            bos_id=BEGIN,
+            eos_id=END,
+            num_threads=1,  # more are faster but not repeatable
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        # SentencePiece's own message carries a C++ source line; its last sentence is the reason.
+        reason = str(error).rsplit("] ", 1)[-1].strip().replace("\n", " ")
+        raise ConfigError(
+            f"tokenizer.vocabulary_size = {config.vocabulary_size} does not suit "
+            f"{len(lines)} lines of text: {reason}"
+        ) from error
+    return Tokenizer(model.getvalue())

@@ -1,0 +1,157 @@
+"""A training run on disk: everything needed to go on as if nothing had happened.
+
+Knows tensors and progress. Does not know how either came about. A checkpoint is one safetensors
+file, named by its update, and `checkpoint.json`, which names that file with its hash. The JSON is
+replaced last, in one move, so a kill at any moment leaves the previous checkpoint whole.
+
+There is no random state to save: each update draws from a generator seeded by (seed, update).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from mt.errors import TrainingError
+from mt.files import sha256, write_atomic, write_json
+
+POINTER = "checkpoint.json"
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands between two updates."""
+
+    update: int = 0
+    """Updates done."""
+    epoch: int = 0
+    """Epochs begun before the current one."""
+    batch: int = 0
+    """Batches of the current epoch that are done."""
+    best_score: float | None = None
+    """The best validation score so far; None before the first validation."""
+    best_update: int = 0
+    """Update of the best score."""
+    failures: int = 0
+    """Validations in a row without a better score."""
+    seconds: float = 0.0
+    """Time spent training, over all parts of a resumed run."""
+    window: dict[str, float] = field(default_factory=dict)
+    """Sums since the last line of metrics: loss, nll, positions, seconds."""
+
+    def but(self, **changes: Any) -> Progress:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def save_checkpoint(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    environment: dict[str, Any],
+) -> None:
+    """Write a checkpoint and then remove the one before."""
+    content = safetensors.torch.save(
+        {name: t.contiguous() for name, t in (_weights(model) | _moments(optimizer)).items()}
+    )
+    name = f"update-{progress.update:08d}.safetensors"
+    write_atomic(folder / name, content)
+    write_json(
+        folder / POINTER,
+        {
+            "file": name,
+            "sha256": sha256(content),
+            "progress": asdict(progress),
+            "environment": environment,
+        },
+    )
+    for old in folder.glob("update-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[Progress, dict[str, Any]] | None:
+    """Put model and optimiser back where the last checkpoint left them.
+
+    Returns:
+        The progress and the environment it was written in, or None if there is no checkpoint.
+
+    Raises:
+        TrainingError: the checkpoint is damaged or belongs to a model of another shape.
+    """
+    pointer = folder / POINTER
+    if not pointer.exists():
+        return None
+    try:
+        record = json.loads(pointer.read_bytes())
+        content = (folder / record["file"]).read_bytes()
+        intact = sha256(content) == record["sha256"]
+        progress = Progress(**record["progress"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{pointer}: not a readable checkpoint: {error}") from error
+    if not intact:
+        raise TrainingError(f"{folder / record['file']}: content does not match its recorded hash")
+    tensors = safetensors.torch.load(content)
+    _restore(folder, model, optimizer, tensors)
+    cut_metrics(folder, progress.update)
+    return progress, record["environment"]
+
+
+def append_metrics(folder: Path, record: dict[str, Any]) -> None:
+    """Add one line to metrics.jsonl."""
+    with (folder / METRICS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def cut_metrics(folder: Path, update: int) -> None:
+    """Drop the lines of metrics.jsonl past an update, which a resumed run will write again."""
+    path = folder / METRICS
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        # A kill may have left half a line at the end.
+        if line.endswith(b"\n") and json.loads(line)["update"] <= update:
+            kept.append(line)
+    write_atomic(path, b"".join(kept))
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {f"model.{name}": parameter.detach().cpu() for name, parameter in model.named_parameters()}
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    states: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {
+        f"optimizer.{number}.{name}": tensor.cpu()
+        for number, state in states.items()
+        for name, tensor in state.items()
+    }
+
+
+def _restore(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
+    weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, moment = name.split(".")
+            states.setdefault(int(number), {})[moment] = tensor
+    try:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(
+            {"state": states, "param_groups": optimizer.state_dict()["param_groups"]}
+        )
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(f"{folder}: the checkpoint is of a model of another shape") from error

@@ -1,0 +1,182 @@
+"""A training run from a recipe: text to tokenizers to batches to a model folder.
+
+Knows the order of the preparations and what `run/` holds. Does not know how a model is trained
+(`loop`) or validated (a validator is handed in). Nothing is written before the recipe and all
+text have been found good, so a mistake leaves no folder behind.
+
+    run/run.json          the recipe as it was understood, hash of the tokenised text, filter counts
+    run/source.spm ...    tokenizers, so that a resumed run need not train them again
+    run/checkpoint.json   and its update-*.safetensors: see `checkpoint`
+    run/metrics.jsonl     one line an event
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
+from mt.card import model_card
+from mt.config import Recipe
+from mt.corpus import Corpus, prepare, read_pairs
+from mt.engine import half_precision
+from mt.errors import TrainingError
+from mt.files import sha256, write_atomic, write_json
+from mt.model import Seq2Seq
+from mt.tokenizer import Tokenizer, TokenizerPair, train_tokenizers
+from mt.training.checkpoint import append_metrics
+from mt.training.loop import Report, Trainer, Validate
+
+RUN_FOLDER, RUN_RECORD = "run", "run.json"
+
+
+def open_run(
+    recipe: Recipe,
+    output: Path,
+    make_validator: Callable[[TokenizerPair], Validate],
+    *,
+    resume: bool = False,
+    report: Report = lambda record: None,
+) -> Trainer:
+    """Prepare a run, or pick one up where its last checkpoint left it.
+
+    Args:
+        recipe: what to train on and how.
+        output: the model folder to be; its run/ holds checkpoints and metrics.
+        make_validator: builds the validator once the tokenizers are known.
+        resume: continue the run in `output` if there is one.
+        report: takes every event.
+
+    Raises:
+        CorpusError: the text cannot be used.
+        ConfigError: the tokenizer does not suit the text.
+        TrainingError: `output` holds a run and resume was not asked for, or holds another run.
+    """
+    folder = output / RUN_FOLDER
+    begun = (folder / RUN_RECORD).exists()
+    if not resume and (begun or (output / MANIFEST).exists()):
+        raise TrainingError(
+            f"{output} already holds a model: add --resume to continue its training, "
+            "or choose another folder"
+        )
+    text = read_pairs(recipe.data.train_source, recipe.data.train_target)
+    valid_text = read_pairs([recipe.data.valid_source], [recipe.data.valid_target])
+    tokenizers = _load_tokenizers(folder) if begun else _train_tokenizers(recipe, text, report)
+    corpus = prepare(*text, tokenizers, recipe.data)
+    validation = prepare(*valid_text, tokenizers, recipe.data)
+    record = _record(recipe, corpus)
+    if begun:
+        _refuse_another(folder, record)
+    else:
+        _begin(folder, tokenizers, record)
+
+    torch.manual_seed(recipe.training.seed)
+    model = Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
+    trainer = Trainer(
+        model,
+        corpus,
+        validation,
+        recipe.training,
+        folder,
+        validate=make_validator(tokenizers),
+        publish=_publisher(output, recipe, tokenizers, corpus),
+        report=report,
+    )
+    if not (begun and trainer.resume()):
+        _announce(folder, model, corpus, validation, report)
+    return trainer
+
+
+def _train_tokenizers(
+    recipe: Recipe, text: tuple[list[str], list[str]], report: Report
+) -> TokenizerPair:
+    report({"event": "tokenizer", "lines": len(text[0])})
+    return train_tokenizers(*text, recipe.tokenizer, seed=recipe.training.seed)
+
+
+def _load_tokenizers(folder: Path) -> TokenizerPair:
+    source = Tokenizer((folder / "source.spm").read_bytes())
+    target = Tokenizer((folder / "target.spm").read_bytes())
+    return TokenizerPair(source, source if source.content == target.content else target)
+
+
+def _record(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
+    text = sha256(corpus.source.ids.tobytes() + corpus.target.ids.tobytes())
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "text": text,
+        "filters": asdict(corpus.report),
+    }
+
+
+def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / "source.spm", tokenizers.source.content)
+        write_atomic(folder / "target.spm", tokenizers.target.content)
+        # Last: its presence says that the run has begun.
+        write_json(folder / RUN_RECORD, record)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
+    earlier = json.loads((folder / RUN_RECORD).read_bytes())
+    for table, options in record["recipe"].items():
+        before = earlier["recipe"].get(table)
+        if before == options:
+            continue
+        if isinstance(options, dict) and isinstance(before, dict):
+            key = next(k for k in {**before, **options} if before.get(k) != options.get(k))
+            table, before, options = f"{table}.{key}", before.get(key), options.get(key)
+        raise TrainingError(
+            f"{folder.parent} was begun with {table} = {before!r}, the recipe now says "
+            f"{options!r}: restore it, or train into another folder"
+        )
+    if earlier["text"] != record["text"]:
+        raise TrainingError(f"{folder.parent}: the training text has changed since the run began")
+
+
+def _announce(
+    folder: Path, model: Seq2Seq, corpus: Corpus, validation: Corpus, report: Report
+) -> None:
+    record = {
+        "event": "start",
+        "update": 0,
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "training_pairs": asdict(corpus.report),
+        "validation_pairs": asdict(validation.report),
+    }
+    append_metrics(folder, record)
+    report(record)
+
+
+def _publisher(
+    output: Path, recipe: Recipe, tokenizers: TokenizerPair, corpus: Corpus
+) -> Callable[[Seq2Seq, Mapping[str, Any]], None]:
+    config = BundleConfig(
+        name=recipe.name,
+        source_language=recipe.data.source_language,
+        target_language=recipe.data.target_language,
+        joint_vocabulary=recipe.tokenizer.joint,
+        model=recipe.model,
+        search=recipe.search,
+    )
+
+    def publish(model: Seq2Seq, record: Mapping[str, Any]) -> None:
+        made = {
+            "pairs": str(corpus.report),
+            "licence": recipe.data.licence,
+            "tokenizer": recipe.tokenizer.model_dump(mode="json"),
+            "training": recipe.training.model_dump(mode="json"),
+            **{key: record[key] for key in ("update", "epoch", "nll", "bleu", "signature")},
+        }
+        bundle = Bundle(config, tokenizers, half_precision(model), made)
+        save_bundle(output, bundle, model_card(bundle))
+
+    return publish

@@ -1,0 +1,71 @@
+"""What every program shares: version, one-line errors, exit codes, progress on a terminal.
+
+Knows terminals and exit codes. Does not know translation.
+
+Exit codes: 0 done, 1 a bug or a broken pipe, 2 the user's mistake (one line on standard error),
+130 and 143 interrupted by SIGINT and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+from rich.console import Console
+
+import mt
+from mt.errors import MTError
+
+USER_MISTAKE = 2
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Standard error: progress, notes and mistakes, so that standard output holds results only."""
+
+
+def program(help: str) -> typer.Typer:
+    """An empty Typer program with the project's conventions."""
+    return typer.Typer(help=help, add_completion=False, pretty_exceptions_enable=False)
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run a program and leave with its exit code; a user's mistake is one line, no traceback."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except MTError as error:
+        code = fail(str(error))
+    except click.ClickException as error:
+        code = fail(error.format_message())
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python must not stumble over it again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str) -> int:
+    """Say in one line what the user has to mend; returns the exit code for it."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return USER_MISTAKE
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(mt.__version__)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+]
+
+
+def describe(options: type[Any], field: str) -> str:
+    """The documentation of an option, from where the option is defined."""
+    return " ".join(str(options.model_fields[field].description).split())

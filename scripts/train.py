@@ -1,0 +1,218 @@
+"""mt-train: train a translation model from a recipe.
+
+Composes a run out of `mt.training`, with BLEU of real translations as its validator, shows its
+events, and turns SIGTERM and SIGINT into a checkpoint.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mt.config import Recipe, load_recipe
+from mt.corpus import read_pairs
+from mt.tokenizer import TokenizerPair
+from scripts.console import Version, errors, program, run
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+def bundled_recipes() -> list[str]:
+    """Names of the recipes that come with the programs."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+app = program("Train a translation model from a recipe.")
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        Path,
+        typer.Argument(metavar="RECIPE.toml", help="What to train on and how; a name alone is one of the recipes that come along: " + ", ".join(bundled_recipes())),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Model folder to make; checkpoints go to its run/."),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the recipe's relative paths start.  [default: its folder]"
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the folder's last checkpoint.")
+    ] = False,
+    version: Version = False,
+) -> None:
+    """Train a translation model from a recipe.
+
+    The best model so far, by BLEU on the validation text, is always in DIR. SIGTERM or Ctrl-C
+    saves a checkpoint and leaves; --resume continues, to the same weights as an unbroken run
+    (on a CPU in fp32 with the same number of threads).
+    """
+    raise typer.Exit(_train(load_recipe(_find(recipe), data), output, resume))
+
+
+def main() -> None:
+    run(app)
+
+
+def _find(recipe: Path) -> Path:
+    bundled = RECIPES / f"{recipe}.toml"
+    return bundled if recipe.name in bundled_recipes() and not recipe.exists() else recipe
+
+
+def _train(recipe: Recipe, output: Path, resume: bool) -> int:
+    from mt.training import open_run  # here, so that --help need not wait for torch
+
+    with _Display(recipe.training.updates) as display, _StopSignals() as signals:
+        trainer = open_run(
+            recipe,
+            output,
+            lambda tokenizers: _BleuValidator(recipe, tokenizers),
+            resume=resume,
+            report=display.show,
+        )
+        outcome = trainer.run(should_stop=lambda: signals.received is not None)
+    best = "no validation yet" if outcome.best_score is None else f"BLEU {outcome.best_score:.2f}"
+    errors.print(
+        f"{outcome.reason} at update {outcome.update:,} after {outcome.seconds / 60:.1f} minutes; "
+        f"best: {best} at update {outcome.best_update:,}; model in {output}"
+    )
+    if outcome.reason == "stopped":
+        errors.print("continue with --resume")
+        return 128 + (signals.received or signal.SIGTERM)
+    return 0
+
+
+class _BleuValidator:
+    """Translates validation sentences greedily and scores them."""
+
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair) -> None:
+        pairs = read_pairs([recipe.data.valid_source], [recipe.data.valid_target])
+        count = recipe.training.validate_sentences
+        self.sources, self.references = (_spread(side, count) for side in pairs)
+        self.recipe, self.tokenizers = recipe, tokenizers
+
+    def __call__(self, model: Any) -> Mapping[str, Any]:
+        from mt.engine import TorchEngine
+        from mt.scoring import bleu
+        from mt.translator import Translator
+
+        translator = Translator(
+            TorchEngine(model),
+            self.tokenizers,
+            self.recipe.search.model_copy(update={"beam_size": 1}),
+            name=self.recipe.name,
+            source_language=self.recipe.data.source_language,
+            target_language=self.recipe.data.target_language,
+        )
+        translations = translator.translate(self.sources)
+        score = bleu([translation.text for translation in translations], self.references)
+        return {
+            "bleu": score.value,
+            "signature": score.signature,
+            "sentences": len(self.sources),
+            "example": translations[0].text,
+        }
+
+
+class _StopSignals:
+    """Remembers SIGTERM or SIGINT instead of dying of it; a second one is final."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __enter__(self) -> _StopSignals:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._restore()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+
+    @staticmethod
+    def _restore() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Display:
+    """A progress bar on a terminal, and a line for each event that is worth one."""
+
+    def __init__(self, updates: int) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=errors,
+            disable=not errors.is_terminal,
+        )
+        self.task = self.progress.add_task("training", total=updates)
+
+    def __enter__(self) -> _Display:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def show(self, record: Mapping[str, Any]) -> None:
+        self.progress.update(self.task, completed=record.get("update", 0))
+        if line := _line(record):
+            self.progress.console.print(line, markup=False)
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    match record["event"]:
+        case "tokenizer":
+            return f"training tokenizers on {record['lines']:,} pairs"
+        case "start":
+            filters = ", ".join(
+                f"{count:,} {name.replace('_', ' ')}"
+                for name, count in record["training_pairs"].items()
+            )
+            return f"{record['parameters']:,} parameters; training pairs: {filters}"
+        case "resume":
+            changed = record["changed_environment"]
+            note = f"; not exact, since the environment changed: {changed}" if changed else ""
+            return f"resumed at update {record['update']:,}{note}"
+        case "train":
+            return (
+                f"update {record['update']:>7,}  epoch {record['epoch'] + 1:>3}  "
+                f"loss {record['loss']:.3f}  nll {record['nll']:.3f}  "
+                f"rate {record['learning_rate']:.2e}  norm {record['gradient_norm']:.2f}  "
+                f"{record['tokens_per_second']:,.0f} tokens/s"
+            )
+        case "validation":
+            mark = "  best so far" if record["better"] else ""
+            return (
+                f"update {record['update']:>7,}  validation: nll {record['nll']:.3f}  "
+                f"BLEU {record['bleu']:.2f} (greedy, {record['sentences']:,} sentences)"
+                f"{mark}\n    {record['example']}"
+            )
+        case _:
+            return ""
+
+
+def _spread(lines: Sequence[str], count: int) -> list[str]:
+    """At most count lines, evenly spread over all."""
+    count = min(count, len(lines))
+    return [lines[number * len(lines) // count] for number in range(count)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTTP service over `mt`: wires requests to one shared translator."""

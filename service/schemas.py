@@ -1,0 +1,116 @@
+"""The bodies of requests and answers, as clients and the OpenAPI document see them.
+
+Knows names and types. Does not check requests: LibreTranslate's own error messages are part of
+its wire format, so `routes.libretranslate` reads its parameters itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: str = Field(examples=["Invalid request: missing q parameter"])
+
+
+class TranslateBody(BaseModel):
+    """Parameters of POST /translate, as JSON, form or query string."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"q": "Ein Hund läuft.", "source": "de", "target": "en"},
+                {"q": ["Guten Tag!", "Good day!"], "source": "auto", "target": "en"},
+            ]
+        }
+    )
+
+    q: str | list[str] = Field(description="The text or, in JSON only, a list of texts.")
+    source: str = Field(description="Language code of the texts, or `auto`.")
+    target: str = Field(description="Language code to translate to.")
+    format: Literal["text"] = Field("text", description="`html` is not supported yet.")
+    alternatives: int = Field(0, ge=0, description="Further translations to return.")
+    api_key: str = Field("", description="Accepted and ignored.")
+
+
+class DetectedLanguage(BaseModel):
+    """The language a text seems to be written in."""
+
+    confidence: int = Field(ge=0, le=100, examples=[97])
+    language: str = Field(examples=["de"])
+
+
+class TranslateAnswer(BaseModel):
+    """Answer of POST /translate; each field is a list if `q` is one, absent if not asked for."""
+
+    translatedText: str | list[str] = Field(examples=["A dog is running."])  # noqa: N815 - wire
+    detectedLanguage: DetectedLanguage | list[DetectedLanguage] | None = None  # noqa: N815 - wire
+    alternatives: list[str] | list[list[str]] | None = None
+
+
+class Language(BaseModel):
+    """A language and those it is translated to."""
+
+    code: str = Field(examples=["de"])
+    name: str = Field(examples=["German"])
+    targets: list[str] = Field(examples=[["de", "en"]])
+
+
+class LanguageChoice(BaseModel):
+    """A language as a user interface shows it."""
+
+    code: str
+    name: str
+
+
+class LanguageDefaults(BaseModel):
+    """The languages a user interface starts with."""
+
+    source: LanguageChoice
+    target: LanguageChoice
+
+
+class FrontendSettings(BaseModel):
+    """What a LibreTranslate user interface asks before it starts."""
+
+    charLimit: int  # noqa: N815 - wire
+    frontendTimeout: int = Field(500, description="Milliseconds.")  # noqa: N815 - wire
+    apiKeys: bool = False  # noqa: N815 - wire
+    keyRequired: bool = False  # noqa: N815 - wire
+    suggestions: bool = False
+    filesTranslation: bool = False  # noqa: N815 - wire
+    supportedFilesFormat: list[str] = []  # noqa: N815 - wire
+    language: LanguageDefaults
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether texts are translated now."""
+
+    status: str = Field(examples=["ready", "starting", "draining", "stopped", "failed"])
+    model: str | None = Field(None, description="Name of the model; only when ready.")
+
+
+TRANSLATE_REQUEST: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            media_type: {"schema": TranslateBody.model_json_schema()}
+            for media_type in (
+                "application/json",
+                "application/x-www-form-urlencoded",
+                "multipart/form-data",
+            )
+        },
+    }
+}
+"""The request body in the terms of OpenAPI."""

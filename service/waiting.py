@@ -1,0 +1,68 @@
+"""How long a request is waited for: until it is answered, too late, or its client has left.
+
+Knows the connection and the clock. Does not know what is being waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from service.errors import ServiceError
+
+T = TypeVar("T")
+
+
+async def receive_in_time(work: Coroutine[Any, Any, T], deadline: float) -> T:
+    """Read a request, which a slow client could otherwise drag out for ever.
+
+    Args:
+        work: reads the request.
+        deadline: seconds on the clock of the event loop.
+
+    Raises:
+        ServiceError: 408, the deadline passed.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await work
+    except TimeoutError as error:
+        raise ServiceError(408, "the request took too long to arrive") from error
+
+
+async def answer_while_wanted(request: Request, work: Coroutine[Any, Any, T], deadline: float) -> T:
+    """Carry out `work`, and cancel it once it is of no use to the client any more.
+
+    Args:
+        request: completely read, so that all it can still receive is its disconnection.
+        work: makes the answer; cancelled if it is not wanted.
+        deadline: seconds on the clock of the event loop.
+
+    Raises:
+        ClientDisconnect: the client left.
+        ServiceError: 504, the deadline passed.
+    """
+    answer = asyncio.ensure_future(work)
+    departure = asyncio.ensure_future(_disconnected(request))
+    try:
+        remaining = deadline - asyncio.get_running_loop().time()
+        await asyncio.wait(
+            {answer, departure}, timeout=remaining, return_when=asyncio.FIRST_COMPLETED
+        )
+        if answer.done():
+            return answer.result()
+        if departure.done():
+            raise ClientDisconnect
+        raise ServiceError(504, "the translation took too long")
+    finally:
+        answer.cancel()
+        departure.cancel()
+        await asyncio.gather(answer, departure, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,100 @@
+from itertools import chain
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mt.text import split_document, split_lines, split_long
+
+# What cuts, hides or looks like a cut, so that random texts meet it often.
+AWKWARD = [
+    *"\n\r\t\x0b\x0c\x1c\x85\u2028\u2029 \xa0\u202f\u3000\ufeff\u200b\x00",
+    *"aAäß7½犬😀.,;:!?…-–—\"'„“«»()[]",
+    *("\u0301", "\ufe0f", "\u200d", "\ud83d", "\ude00", "\r\n", "Dr. ", "z. B. ", "Ja. ", "3. "),
+]
+ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
+TEXTS = st.text(ANY_CHARACTER) | st.lists(st.sampled_from(AWKWARD), max_size=60).map("".join)
+LANGUAGES = st.sampled_from(["de", "en", "fr", "zh", "xx"])
+BREAKS = "\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
+
+
+def breaks(text: str) -> list[str]:
+    return [character for character in text if character in BREAKS]
+
+
+@given(TEXTS, LANGUAGES)
+def test_the_segments_joined_are_the_text(text, language):
+    document = split_document(text, language)
+    assert document.join(document.segments) == text
+
+
+@given(TEXTS, LANGUAGES)
+def test_gaps_and_segments_alternate_through_the_text(text, language):
+    document = split_document(text, language)
+    assert len(document.gaps) == len(document.segments) + 1
+    pairs = zip(document.gaps, (*document.segments, ""), strict=True)
+    assert "".join(gap + segment for gap, segment in pairs) == text
+
+
+@given(TEXTS, LANGUAGES)
+def test_a_segment_is_readable_trimmed_and_within_one_line(text, language):
+    for segment in split_document(text, language).segments:
+        assert segment == segment.strip() == segment.strip("\ufeff")
+        assert any(character.isalnum() for character in segment)
+        assert not breaks(segment)
+
+
+@given(TEXTS, LANGUAGES)
+def test_no_letter_is_left_in_a_gap(text, language):
+    assume("\ufe0f" not in text)  # the selector that makes an emoji of a letter or digit
+    assert not any(c.isalnum() for gap in split_document(text, language).gaps for c in gap)
+
+
+@given(TEXTS, LANGUAGES, st.data())
+def test_line_ends_survive_any_translation(text, language, data):
+    document = split_document(text, language)
+    count = len(document.segments)
+    translations = data.draw(st.lists(TEXTS, min_size=count, max_size=count))
+    joined = document.join(translations)
+    assert breaks(joined) == breaks(text)
+
+
+@given(TEXTS, LANGUAGES)
+def test_a_line_is_split_without_regard_to_its_neighbours(text, language):
+    by_line = [split_document(line, language).segments for line in split_lines(text)]
+    assert split_document(text, language).segments == tuple(chain.from_iterable(by_line))
+
+
+@given(TEXTS)
+def test_lines_joined_are_the_text_and_hold_one_newline_at_their_end(text):
+    lines = split_lines(text)
+    assert "".join(lines) == text
+    assert all(line.count("\n") == line.endswith("\n") for line in lines)
+    assert all(line.endswith("\n") for line in lines[:-1])
+    assert "" not in lines
+
+
+def wavering(text: str) -> int:
+    """Grows with the text, but not always, as a count of subwords does."""
+    return sum(1 + (len(word) * 7919) % 5 + len(word) // 3 for word in text.split())
+
+
+LENGTHS = st.sampled_from(
+    [len, lambda text: 2 * len(text), lambda text: len(text.split()), wavering]
+)
+
+
+@given(TEXTS.map(str.strip).filter(bool), LENGTHS, st.integers(1, 20))
+def test_parts_fit_and_joined_are_the_segment(segment, length, limit):
+    parts, was_split = split_long(segment, length, limit)
+    assert "".join(parts) == segment
+    assert was_split == (len(parts) > 1)
+    for part in parts:
+        assert part.strip()
+        assert not part[0].isspace()
+        assert length(part.rstrip()) <= limit or len(part.rstrip()) == 1
+
+
+@given(TEXTS.map(str.strip).filter(bool), LENGTHS, st.integers(1, 20))
+def test_only_what_does_not_fit_is_split(segment, length, limit):
+    parts, _ = split_long(segment, length, limit)
+    assert (parts == [segment]) == (length(segment) <= limit or len(segment) == 1)
