@@ -2,20 +2,21 @@
 
 Knows files and arrays. Does not know torch, so that an engine may run without it.
 
-    config.json                 what the model is: languages, sizes, decoding defaults
-    weights-<hash>.safetensors  parameters in half precision
-    source.spm target.spm       SentencePiece models (tokenizer.spm if joint)
-    manifest.json               format, size and SHA-256 of each file above, training record
-    README.md                   the model card, for people; not hashed, so it may be annotated
+    config-<hash>.json                  what the model is: languages, sizes, decoding defaults
+    weights-<hash>.safetensors          parameters in half precision
+    source-<hash>.spm target-<hash>.spm SentencePiece models (tokenizer-<hash>.spm if joint)
+    manifest.json                       format, size and SHA-256 of each file above, training record
+    README.md                           the model card, for people; not hashed: it may be annotated
 
-A folder is renewed by writing new files beside the old and replacing manifest.json last, in one
-move. Every file that can change between two versions carries its hash in its name, so a kill at
-any moment leaves a folder that loads: the old model or the new one.
+A folder is renewed by writing new files beside the old, replacing manifest.json in one move, and
+removing the old files last. Every file that the manifest lists carries its hash in its name, so a
+kill at any moment leaves a folder that loads: the old model or the new one.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,13 @@ from mt.tokenizer import Tokenizer, TokenizerPair
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses a newer one."""
-MANIFEST, CONFIG, CARD = "manifest.json", "config.json", "README.md"
+MANIFEST, CARD = "manifest.json", "README.md"
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+SOURCE, TARGET, JOINT = "source.spm", "target.spm", "tokenizer.spm"
+"""Names of parts; in the folder each has its hash before its suffix."""
+
+_PARTS = {CONFIG, WEIGHTS, SOURCE, TARGET, JOINT}
+_HASH = re.compile(r"-[0-9a-f]{12}(?=\.\w+$)")
 
 
 class BundleConfig(Options):
@@ -57,28 +64,22 @@ class Bundle:
     """Parameters by their name in the model."""
     record: Mapping[str, Any]
     """How it was made: data, licence, updates, validation scores."""
+    identity: str = ""
+    """SHA-256 of the stored weights; empty before a bundle is stored."""
 
 
 def save_bundle(folder: Path, bundle: Bundle, card: str) -> None:
     """Write or renew a model folder; other files in it, such as run/, are left alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = safetensors.numpy.save(dict(bundle.weights))
-    config = json.dumps(bundle.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    contents = {
-        CONFIG: config.encode() + b"\n",
-        f"weights-{sha256(weights)[:12]}.safetensors": weights,
-        **_tokenizer_files(bundle),
-    }
+    contents = {_with_hash(part, content): content for part, content in _parts(bundle).items()}
     for name, content in contents.items():
         write_atomic(folder / name, content)
     files = {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in contents.items()}
-    write_json(
-        folder / MANIFEST, {"format": FORMAT, "files": files, "record": dict(bundle.record)}
-    )
+    write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "record": dict(bundle.record)})
     write_atomic(folder / CARD, card.encode())
-    for old in folder.glob("weights-*.safetensors"):
-        if old.name not in contents:
-            old.unlink()
+    for path in folder.iterdir():
+        if _HASH.search(path.name) and _part(path.name) in _PARTS and path.name not in contents:
+            path.unlink()
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -88,51 +89,68 @@ def load_bundle(folder: Path) -> Bundle:
         BundleError: something is missing, damaged, or of a newer format.
     """
     manifest = _read_manifest(folder)
-    contents = {n: _verified(folder, n, entry) for n, entry in manifest["files"].items()}
+    files = manifest["files"].items()
+    contents = {_part(name): _verified(folder, name, entry) for name, entry in files}
+    config_json, weights = _needed(folder, contents, CONFIG, WEIGHTS)
     try:
-        config = parse(BundleConfig, json.loads(contents[CONFIG]), where=str(folder / CONFIG))
-        weights = next(c for n, c in contents.items() if n.startswith("weights-"))
+        config = parse(BundleConfig, json.loads(config_json), where=CONFIG)
         arrays = safetensors.numpy.load(weights)
-        if config.joint_vocabulary:
-            joint = Tokenizer(contents["tokenizer.spm"])
-            tokenizers = TokenizerPair(joint, joint)
-        else:
-            tokenizers = TokenizerPair(
-                Tokenizer(contents["source.spm"]), Tokenizer(contents["target.spm"])
-            )
-    except (KeyError, StopIteration) as error:
-        raise BundleError(f"{folder / MANIFEST} does not list a file that a model needs") from error
-    except (ValueError, safetensors.SafetensorError, ConfigError) as error:
+    except (ConfigError, ValueError, RecursionError) as error:
         raise BundleError(f"{folder}: {error}") from error
-    return Bundle(config, tokenizers, arrays, manifest["record"])
+    except (safetensors.SafetensorError, KeyError) as error:  # KeyError: a type numpy has not
+        raise BundleError(f"{folder}: {WEIGHTS}: {error}") from error
+    tokenizers = _tokenizers(folder, contents, config.joint_vocabulary)
+    return Bundle(config, tokenizers, arrays, manifest["record"], identity=sha256(weights))
+
+
+def _parts(bundle: Bundle) -> dict[str, bytes]:
+    config = json.dumps(bundle.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    source, target = bundle.tokenizers
+    joint = bundle.config.joint_vocabulary
+    return {
+        CONFIG: config.encode() + b"\n",
+        WEIGHTS: safetensors.numpy.save(dict(bundle.weights)),
+        **({JOINT: source.content} if joint else {SOURCE: source.content, TARGET: target.content}),
+    }
+
+
+def _with_hash(part: str, content: bytes) -> str:
+    stem, suffix = part.split(".")
+    return f"{stem}-{sha256(content)[:12]}.{suffix}"
+
+
+def _part(name: str) -> str:
+    return _HASH.sub("", name)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
+    damaged = f"{path} is damaged: not a manifest"
     try:
         manifest = json.loads(path.read_bytes())
-        version = manifest["format"]
-        files, record = manifest["files"], manifest["record"]
     except FileNotFoundError as error:
         raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}") from error
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path} is damaged: not a manifest") from error
-    if not isinstance(version, int) or version > FORMAT:
+    except (ValueError, RecursionError) as error:
+        raise BundleError(damaged) from error
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(version) is not int or version < 1:
+        raise BundleError(damaged)
+    if version > FORMAT:  # asked before anything else: what else there is may have changed
         raise BundleError(
             f"{folder} has format {version}, this version reads up to {FORMAT}: "
             "install a newer release"
         )
-    if not isinstance(files, dict) or not isinstance(record, dict):
-        raise BundleError(f"{path} is damaged: not a manifest")
-    return manifest
+    if not all(isinstance(manifest.get(key), dict) for key in ("files", "record")):
+        raise BundleError(damaged)
+    return dict(manifest)
 
 
 def _verified(folder: Path, name: str, entry: Any) -> bytes:
     # Names come from a file that a stranger may have made: none may point out of the folder.
-    if name != Path(name).name:
-        raise BundleError(f"{folder / MANIFEST} lists {name!r}, which is outside the folder")
+    if name != Path(name).name or not name.isprintable():
+        raise BundleError(f"{folder / MANIFEST} lists {name!r}, which is no file of the folder")
     path = folder / name
     try:
         content = path.read_bytes()
@@ -143,10 +161,19 @@ def _verified(folder: Path, name: str, entry: Any) -> bytes:
     return content
 
 
-def _tokenizer_files(bundle: Bundle) -> dict[str, bytes]:
-    if bundle.config.joint_vocabulary:
-        return {"tokenizer.spm": bundle.tokenizers.source.content}
-    return {
-        "source.spm": bundle.tokenizers.source.content,
-        "target.spm": bundle.tokenizers.target.content,
-    }
+def _tokenizers(folder: Path, contents: Mapping[str, bytes], joint: bool) -> TokenizerPair:
+    parts = [JOINT] if joint else [SOURCE, TARGET]
+    loaded = []
+    for part, content in zip(parts, _needed(folder, contents, *parts), strict=True):
+        try:
+            loaded.append(Tokenizer(content))
+        except BundleError as error:
+            raise BundleError(f"{folder}: {part}: {error}") from error
+    return TokenizerPair(loaded[0], loaded[-1])
+
+
+def _needed(folder: Path, contents: Mapping[str, bytes], *parts: str) -> list[bytes]:
+    for part in parts:
+        if part not in contents:
+            raise BundleError(f"{folder / MANIFEST} lists no {part}, which the model needs")
+    return [contents[part] for part in parts]

@@ -32,9 +32,14 @@ def model_card(bundle: Bundle) -> str:
         ("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"),
         ("Validation BLEU", f"{record['bleu']:.2f}, greedy, {record['signature']}"),
     ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
     return (
         f"# {config.name}\n\n"
         "A sequence-to-sequence LSTM translation model.\n\n"
         f"| | |\n|---|---|\n{table}\n"
     )
+
+
+def _cell(value: str) -> str:
+    # A sacreBLEU signature is full of bars, which would be columns; a licence may have line ends.
+    return " ".join(value.split()).replace("|", "\\|")

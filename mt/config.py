@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,12 +20,25 @@ from mt.errors import ConfigError
 
 
 class Options(BaseModel):
-    """Base of all option tables: immutable, unknown keys refused, docstrings kept as help."""
+    """Base of all option tables: immutable, unknown keys and other types refused, docstrings kept.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Strict, since `updates = true` or `joint = "no"` would else mean 1 and false.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 T = TypeVar("T", bound=Options)
+
+# Not strict: TOML and JSON have strings and lists where Python has paths and tuples.
+TextFile = Annotated[Path, Field(strict=False)]
+TextFiles = Annotated[tuple[TextFile, ...], Field(strict=False, min_length=1)]
 
 
 class DataConfig(Options):
@@ -35,13 +48,13 @@ class DataConfig(Options):
     """Language translated from, as an ISO 639 code."""
     target_language: str = Field(pattern=r"^[a-z]{2,3}$")
     """Language translated to, as an ISO 639 code."""
-    train_source: tuple[Path, ...] = Field(min_length=1)
+    train_source: TextFiles
     """Source sides of the training text (plain, .gz or .xz), one after the other."""
-    train_target: tuple[Path, ...] = Field(min_length=1)
+    train_target: TextFiles
     """Target sides of the training text, line by line the translations of `train_source`."""
-    valid_source: Path
+    valid_source: TextFile
     """Source side of the validation text, which decides what is kept and never trains."""
-    valid_target: Path
+    valid_target: TextFile
     """Target side of the validation text."""
     max_pieces: int = Field(100, ge=2, le=2000)
     """Pairs with a side of more subword pieces than this are left out of training."""
@@ -74,7 +87,7 @@ class TokenizerConfig(Options):
     character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
     """Share of the training characters that get a piece; the rest are unknown characters."""
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
-    """Unicode normalisation inside the tokenizer; text outside translated segments is never touched."""
+    """Unicode normalisation inside the tokenizer; text outside of segments is never touched."""
 
 
 class ModelConfig(Options):
@@ -89,7 +102,7 @@ class ModelConfig(Options):
     bidirectional: bool = True
     """Read the source in both directions (Schuster and Paliwal 1997)."""
     reverse_source: bool = False
-    """Feed the source last token first (Sutskever et al. 2014, 3.3); for a unidirectional encoder."""
+    """Feed the source last token first (Sutskever et al. 2014, 3.3); not with `bidirectional`."""
     decoder_hidden_size: int = Field(512, ge=1, le=8192)
     """Width of the decoder's hidden and cell state."""
     decoder_layers: int = Field(2, ge=1, le=16)
@@ -118,7 +131,7 @@ class ModelConfig(Options):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.bidirectional and self.reverse_source:
-            raise ValueError("reverse_source is for a unidirectional encoder: set bidirectional = false")
+            raise ValueError("reverse_source needs bidirectional = false")
         if self.bridge == "copy":
             width = self.encoder_hidden_size * (2 if self.bidirectional else 1)
             if (self.encoder_layers, width) != (self.decoder_layers, self.decoder_hidden_size):
@@ -144,7 +157,7 @@ class TrainingConfig(Options):
     warmup_updates: int = Field(300, ge=0)
     """Updates over which the step size rises linearly from 0 to its peak."""
     decay_from: float = Field(0.4, ge=0, le=1)
-    """Share of the run after which the step size starts to fall along a half cosine to 1 % of its peak."""
+    """Share of the run after which the step size falls, along half a cosine, to 1 % of its peak."""
     clip_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this Euclidean norm (Pascanu et al. 2013)."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -225,7 +238,7 @@ def parse(options: type[T], table: Any, where: str) -> T:
     """Check a table of plain values against its options.
 
     Raises:
-        ConfigError: one line with the first thing wrong, and the nearest known key if one is unknown.
+        ConfigError: one line with the first thing wrong; for an unknown key, the nearest known.
     """
     try:
         return options.model_validate(table)
@@ -248,7 +261,7 @@ def _first_mistake(options: type[Options], error: ValidationError) -> str:
     # An unknown key is told before a missing one: the first is usually a misspelling of the second.
     mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
     mistake = mistakes[0]
-    location = ".".join(str(part) for part in mistake["loc"])
+    location = ".".join(_printable(str(part)) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         known = _known_keys(options, mistake["loc"][:-1])
         near = difflib.get_close_matches(str(mistake["loc"][-1]), known, n=1, cutoff=0.5)
@@ -259,6 +272,11 @@ def _first_mistake(options: type[Options], error: ValidationError) -> str:
         return f"{location} is required"
     found = f" (found {mistake['input']!r})" if not isinstance(mistake["input"], dict) else ""
     return f"{location}: {message}{found}" if location else message
+
+
+def _printable(key: str) -> str:
+    # A quoted key of TOML may hold anything, line ends among it.
+    return key if key.isprintable() else repr(key)
 
 
 def _known_keys(options: type[Options], path: tuple[int | str, ...]) -> list[str]:

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from mt.config import DataConfig
 from mt.errors import CorpusError
-from mt.tokens import BEGIN, END, PAD
 from mt.tokenizer import TokenizerPair
+from mt.tokens import BEGIN, END, PAD
 
 
 def read_lines(path: Path) -> list[str]:
@@ -50,9 +50,7 @@ def read_lines(path: Path) -> list[str]:
     return [_decode(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
-def read_pairs(
-    sources: Sequence[Path], targets: Sequence[Path]
-) -> tuple[list[str], list[str]]:
+def read_pairs(sources: Sequence[Path], targets: Sequence[Path]) -> tuple[list[str], list[str]]:
     """The two sides of parallel text, each the lines of its files in order.
 
     Raises:
@@ -84,14 +82,15 @@ class FilterReport:
     empty: int
     """A side is blank."""
     duplicate: int
-    """Both sides equal an earlier pair's."""
+    """Both sides equal an earlier kept pair's."""
     too_long: int
     """A side has more pieces than data.max_pieces."""
     uneven: int
     """The sides differ more than data.max_length_ratio allows."""
 
     def __str__(self) -> str:
-        return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in asdict(self).items())
+        counts = asdict(self).items()
+        return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts)
 
 
 class Sentences(NamedTuple):
@@ -158,7 +157,8 @@ def prepare(
         CorpusError: no pair passes the filters.
     """
     sides = ([text.strip() for text in source], [text.strip() for text in target])
-    pairs = list(zip(tokenizers.source.encode(sides[0]), tokenizers.target.encode(sides[1]), strict=True))
+    ids = (tokenizers.source.encode(sides[0]), tokenizers.target.encode(sides[1]))
+    pairs = list(zip(*ids, strict=True))
     counts = dict.fromkeys(("empty", "duplicate", "too_long", "uneven"), 0)
     seen: set[tuple[str, str]] = set()
     kept = []
@@ -241,7 +241,8 @@ def _decode(line: bytes, path: Path, number: int) -> str:
         return line.decode()
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{path}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} at column {error.start + 1})"
+            f"{path}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} "
+            f"at column {error.start + 1})"
         ) from error
 
 

@@ -8,7 +8,7 @@ Shapes: B sentences, N rows (hypotheses), V pieces, k best.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,7 +28,8 @@ class EngineState(NamedTuple):
     decoder: DecoderState
 
     def select(self, rows: NDArray[np.int64]) -> EngineState:
-        return EngineState(self.decoder.select(torch.from_numpy(rows).to(self.decoder.context.device)))
+        device = self.decoder.context.device
+        return EngineState(self.decoder.select(torch.from_numpy(rows).to(device)))
 
 
 class Engine(Scorer[EngineState], Protocol):
@@ -74,10 +75,16 @@ class TorchEngine:
     def step_top(
         self, previous: NDArray[np.int64], state: EngineState, k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], EngineState]:
-        """As `step`, but only the k best of each row: ids [N, k], log-probabilities [N, k]."""
+        """As `step`, but only the C = min(k, V) best of each row: ids and log-probabilities [N, C].
+
+        They fall along a row; of equal ones the lower id comes first.
+        """
         scores, state = self._step(previous, state)
-        best = scores.topk(k, dim=1)
-        return best.indices.cpu().numpy(), best.values.cpu().numpy(), state
+        values, ids = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+        if (values[:, 1:] == values[:, :-1]).any():
+            # Rare. Which of equal values topk takes, and in which order, is nowhere promised.
+            values, ids = scores.sort(dim=1, descending=True, stable=True)
+        return ids[:, :k].cpu().numpy(), values[:, :k].cpu().numpy(), state
 
     @torch.inference_mode()
     def _step(
@@ -108,9 +115,7 @@ def load_model(bundle: Bundle) -> Seq2Seq:
     source, target = bundle.tokenizers
     model = Seq2Seq(bundle.config.model, len(source), len(target))
     weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
-    expected = {name: p.shape for name, p in trained_parameters(model).items()}
-    if {name: tensor.shape for name, tensor in weights.items()} != expected:
-        raise BundleError("the weights do not have the names and shapes the configuration asks for")
+    _check_shapes(weights, trained_parameters(model))
     model.load_state_dict(weights, strict=False)
     return model
 
@@ -126,3 +131,16 @@ def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:
 def trained_parameters(model: Seq2Seq) -> dict[str, torch.nn.Parameter]:
     """All parameters but the constant zero biases of the fused layers (see `mt.lstm`)."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _check_shapes(
+    weights: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.nn.Parameter]
+) -> None:
+    expected = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(expected | found):
+        if found.get(name) != expected.get(name):
+            raise BundleError(
+                f"the weights do not fit the configuration: {name} has shape "
+                f"{found.get(name, 'none')}, expected {expected.get(name, 'none')}"
+            )

@@ -18,7 +18,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Replace the file at path by one with the given content, in one move.
 
     Raises:
-        OSError: the folder is missing, full or not writable; what was there before still is.
+        OSError: the folder is missing, full or not writable; what was there before still is,
+            unless only the last flush, that of the folder, failed: the new content is there then.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

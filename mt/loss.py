@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 CHUNK_ROWS = 256
@@ -48,7 +49,13 @@ def cross_entropy(
         smoothing: probability mass spread evenly over the vocabulary, in [0, 1).
     """
     dtype = _product_dtype(weight)
-    smoothed, nll = _ChunkedCrossEntropy.apply(readouts, weight, bias, targets, smoothing, dtype)
+    # Asked here: inside a custom function gradients are always off.
+    differentiate = torch.is_grad_enabled() and any(
+        tensor.requires_grad for tensor in (readouts, weight, bias)
+    )
+    smoothed, nll = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]  # torch's gap
+        readouts, weight, bias, targets, smoothing, dtype, differentiate
+    )
     return Loss(smoothed, nll, len(targets))
 
 
@@ -62,10 +69,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         targets: Tensor,
         smoothing: float,
         dtype: torch.dtype,
+        differentiate: bool,
     ) -> tuple[Tensor, Tensor]:
         smoothed = weight.new_zeros(())
         nll = weight.new_zeros(())
-        differentiate = any(ctx.needs_input_grad[:3])
         gradients = [torch.zeros_like(t) for t in (readouts, weight, bias)] if differentiate else []
         exact, weight = weight.dtype, weight.to(dtype)
         for start in range(0, len(targets), CHUNK_ROWS):
@@ -89,12 +96,13 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return smoothed, nll
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        readouts, weight, bias = ctx.saved_tensors
-        return readouts * outputs[0], weight * outputs[0], bias * outputs[0], None, None, None
+        gradients = (gradient * outputs[0] for gradient in ctx.saved_tensors)
+        return *gradients, None, None, None, None
 
 
 def _product_dtype(weight: Tensor) -> torch.dtype:
-    """The type matrix products run in: autocast's where it is on, which a custom function must ask."""
+    """The type of matrix products: autocast's where it is on, which no custom function is told."""
     device = weight.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype

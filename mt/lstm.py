@@ -171,12 +171,8 @@ class LSTM(nn.Module):
         The equations over the stacked matrices: two products instead of eight.
         """
         assert not self.bidirectional, "a single step has one direction"
-        weights = self.fused
-        stacked = torch.addmm(
-            torch.addmm(weights.bias_ih_l0, x, weights.weight_ih_l0.T),
-            state.hidden,
-            weights.weight_hh_l0.T,
-        )
+        W_x, W_h, bias, _ = self.fused.all_weights[0]  # the second bias is zero
+        stacked = torch.addmm(torch.addmm(bias, x, W_x.T), state.hidden, W_h.T)
         i, f, g, o = stacked.chunk(4, dim=1)
         cell = torch.sigmoid(f) * state.cell + torch.sigmoid(i) * torch.tanh(g)
         return LSTMState(torch.sigmoid(o) * torch.tanh(cell), cell)
@@ -233,5 +229,5 @@ def _xavier(rows: int, columns: int) -> nn.Parameter:
 
 
 def _orthogonal(size: int) -> nn.Parameter:
-    # One orthogonal block a gate (Saxe et al. 2014): h is neither blown up nor squeezed at the start.
+    # One orthogonal block a gate (Saxe et al. 2014): at first h is neither blown up nor squeezed.
     return nn.Parameter(nn.init.orthogonal_(torch.empty(size, size)))

@@ -2,7 +2,7 @@
 
 Knows token ids, layers and states. Does not know text, losses or search.
 
-    source ids -> Encoder -> final (h, c) of each layer -> Bridge -> DecoderState -> Decoder -> logits
+    source ids -> Encoder -> final (h, c) by layer -> Bridge -> DecoderState -> Decoder -> logits
 
 All that the decoder learns about the source passes through the fixed-size DecoderState
 (Sutskever, Vinyals and Le 2014): there is no attention here.
@@ -78,7 +78,9 @@ class Encoder(nn.Module):
 class Bridge(nn.Module):
     """Turns the encoder's final states into the decoder's first, layer by layer.
 
-    A decoder deeper than the encoder gets the encoder's top layer for its own upper ones.
+    A decoder deeper than the encoder gets the encoder's top layer for its own upper ones, a
+    shallower one gets the encoder's upper layers: the top layer, which has read all the others,
+    is never left out.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -86,9 +88,15 @@ class Bridge(nn.Module):
         width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
         self.copies = config.bridge == "copy"
         depth = 0 if self.copies else config.decoder_layers
-        self.sources = [min(layer, config.encoder_layers - 1) for layer in range(depth)]
-        self.hidden = nn.ModuleList(nn.Linear(width, config.decoder_hidden_size) for _ in self.sources)
-        self.cell = nn.ModuleList(nn.Linear(width, config.decoder_hidden_size) for _ in self.sources)
+        top = config.encoder_layers - 1
+        first = max(config.encoder_layers - config.decoder_layers, 0)
+        self.sources = [min(first + layer, top) for layer in range(depth)]
+        self.hidden = nn.ModuleList(
+            nn.Linear(width, config.decoder_hidden_size) for _ in self.sources
+        )
+        self.cell = nn.ModuleList(
+            nn.Linear(width, config.decoder_hidden_size) for _ in self.sources
+        )
         self.context = (
             nn.Linear(2 * config.encoder_layers * width, config.context_size)
             if config.context_size
@@ -180,8 +188,8 @@ class Decoder(nn.Module):
             )
             output = after[-1].hidden
         readout = self.readout(torch.cat([output, state.context, embedded], dim=-1))
-        lstm = LSTMState(torch.stack([s.hidden for s in after]), torch.stack([s.cell for s in after]))
-        return readout, DecoderState(lstm, state.context)
+        hidden, cell = (torch.stack(states) for states in zip(*after, strict=True))
+        return readout, DecoderState(LSTMState(hidden, cell), state.context)
 
 
 class Seq2Seq(nn.Module):
@@ -260,7 +268,7 @@ class WordDropout(nn.Module):
 
 
 def reverse_each(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Turn round each row of tokens [B, S] within its own length, the padding staying at the end."""
+    """Turn round each row of tokens [B, S] within its own length; padding stays at the end."""
     positions = torch.arange(tokens.shape[1], device=tokens.device)
     mirrored = lengths.to(tokens.device)[:, None] - 1 - positions
     return tokens.gather(1, torch.where(mirrored >= 0, mirrored, positions))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import _bootstrap_resample
 
 BOOTSTRAP_SAMPLES = 1000
 """Resamples behind a 95 % interval (Koehn 2004)."""
@@ -55,10 +56,22 @@ def bleu(translations: Sequence[str], references: Sequence[str]) -> Score:
 def _score(
     metric: Any, translations: Sequence[str], references: Sequence[str], interval: bool
 ) -> Score:
-    samples = BOOTSTRAP_SAMPLES if interval else 1
-    result = metric.corpus_score(list(translations), [list(references)], n_bootstrap=samples)
-    signature = str(metric.get_signature())
+    value = float(metric.corpus_score(list(translations), [list(references)]).score)
     if not interval:
-        return Score(result.score, None, None, signature)
-    # The interval is centred on the resampled mean, which differs from the score in its decimals.
-    return Score(result.score, result._mean - result._ci, result._mean + result._ci, signature)
+        return Score(value, None, None, str(metric.get_signature()))
+    low, high = _interval(metric, translations, references)
+    # Resampling sums in single precision: equal resamples may miss the score in its last digits.
+    return Score(value, min(low, value), max(high, value), str(metric.get_signature()))
+
+
+def _interval(
+    metric: Any, translations: Sequence[str], references: Sequence[str]
+) -> tuple[float, float]:
+    # sacreBLEU's own estimate breaks off with a TypeError where some resamples score 0 and some do
+    # not; so its resamples are taken, and the signature is told of them as it would tell itself.
+    statistics = metric._extract_corpus_statistics(list(translations), [list(references)])
+    metric.seed, resamples = _bootstrap_resample(statistics, metric, BOOTSTRAP_SAMPLES)
+    metric.n_bootstrap = BOOTSTRAP_SAMPLES
+    scores = sorted(float(resample.score) for resample in resamples)
+    outside = BOOTSTRAP_SAMPLES // 40
+    return scores[outside], scores[-1 - outside]

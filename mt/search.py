@@ -22,7 +22,7 @@ end token live on. K = 1 is greedy search. A sentence is done at the first of th
               unfinished, with the score of what it has.
 
 A finished hypothesis ranks above an unfinished one, whatever their scores, so a translation cut
-short is returned only where there is no whole one. Equal scores rank by discovery: earlier step
+short comes first only where there is no whole one. Equal scores rank by discovery: earlier step
 first, then the better log-probability, the earlier row and the scorer's order of tokens. A
 hypothesis that nothing may follow is dropped, unless it is at the limit.
 
@@ -235,7 +235,7 @@ def _continue(
     ids, values, state = step_top(previous.ravel(), state, rules.beam_size + 1)
     _refuse_nonsense(values, step=beams.length)
 
-    last = values.astype(np.float64).reshape(count, width, -1)
+    last = values.reshape(count, width, -1)  # of any precision; the sums are of float64
     totals = (beams.log_probabilities[:, :, None] + last).reshape(count, -1)
     order = np.argsort(-totals, axis=1, kind="stable")[:, : rules.beam_size + width]
     sentence = np.arange(count)[:, None]
@@ -249,7 +249,10 @@ def _continue(
 def _closed(
     beams: _Beams, candidates: _Candidates, rules: _Rules
 ) -> Iterator[tuple[int, Hypothesis]]:
-    """The hypotheses that leave their beams at this step, each with its sentence."""
+    """The hypotheses that leave their beams at this step, each with its sentence.
+
+    First those that write end, then those cut off: at the limit and not among the first.
+    """
     place, rank = np.nonzero(candidates.finish)
     row = candidates.parents[place, rank]
     totals = candidates.log_probabilities[place, rank]

@@ -71,6 +71,8 @@ def train_tokenizers(
 ) -> TokenizerPair:
     """Train one subword model a side, or one for both.
 
+    SentencePiece does not learn from lines of more than 4192 bytes.
+
     Raises:
         ConfigError: the text is too small for the vocabulary asked for.
     """
@@ -81,8 +83,10 @@ def train_tokenizers(
 
 
 def _valid_unicode(text: str) -> str:
-    # Half a surrogate pair is no character: U+FFFD, which the vocabulary cannot spell either.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    # Half a surrogate pair is no character, and its replacement U+FFFD is one that SentencePiece's
+    # NFKC takes for white space. A noncharacter stays and is unknown to every vocabulary.
+    valid = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return valid.replace("\ufffd", "\uffff")
 
 
 def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenizer:
@@ -108,6 +112,6 @@ def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenize
         reason = str(error).rsplit("] ", 1)[-1].strip().replace("\n", " ")
         raise ConfigError(
             f"tokenizer.vocabulary_size = {config.vocabulary_size} does not suit "
-            f"{len(lines)} lines of text: {reason}"
+            f"{len(lines)} lines of text: {reason or 'all are blank or too long'}"
         ) from error
     return Tokenizer(model.getvalue())

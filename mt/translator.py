@@ -36,9 +36,10 @@ TRUNCATED = "truncated"
 """Flag: the translation of a segment reached its length limit before the model ended it."""
 REPEATED = "repeated"
 """Flag: one to four words stand three or more times in a row in the translation of a segment, and
-do not so in the segment itself."""
+none do so in the segment itself."""
 COPIED = "copied"
-"""Flag: a segment of two or more words came back unchanged, letter case aside."""
+"""Flag: a segment of two or more words came back unchanged, letter case and the white space
+between its words aside."""
 UNKNOWN_CHARACTERS = "unknown_characters"
 """Flag: the text has characters that the model's vocabulary cannot spell; what they meant is not
 in the translation."""
@@ -86,6 +87,7 @@ class Translator:
         name: str,
         source_language: str,
         target_language: str,
+        identity: str = "",
     ) -> None:
         self.name = name
         self.source_language = source_language
@@ -93,6 +95,7 @@ class Translator:
         self.search_config = search_config
         self._engine = engine
         self._tokenizers = tokenizers
+        self._identity = identity
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> Translator:
@@ -118,7 +121,13 @@ class Translator:
             name=config.name,
             source_language=config.source_language,
             target_language=config.target_language,
+            identity=bundle.identity,
         )
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the stored weights, for records; empty for a model that was never stored."""
+        return self._identity
 
     @property
     def engine(self) -> str:
@@ -134,6 +143,7 @@ class Translator:
             name=self.name,
             source_language=self.source_language,
             target_language=self.target_language,
+            identity=self._identity,
         )
 
     def translate(self, texts: Sequence[str], *, alternatives: int = 0) -> list[Translation]:
@@ -231,9 +241,7 @@ class Translator:
             for segment, count in zip(plan.document.segments, plan.counts, strict=True)
         ]
 
-    def _alternatives(
-        self, plan: Plan, results: Sequence[Sequence[Hypothesis]]
-    ) -> tuple[str, ...]:
+    def _alternatives(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> tuple[str, ...]:
         """The n-th alternative takes every part's n-th hypothesis, or the last a part has."""
         most = max((len(hypotheses) for hypotheses in results), default=1)
         texts = [
@@ -278,8 +286,9 @@ _REPETITION = re.compile(r"(?<!\S)(\S+(?: \S+){0,3})(?: \1){2,}(?!\S)")
 
 
 def _repeats(text: str) -> bool:
-    return _REPETITION.search(text) is not None
+    return _REPETITION.search(" ".join(text.split())) is not None
 
 
 def _copied(source: str, translation: str) -> bool:
-    return len(source.split()) > 1 and source.casefold() == translation.casefold()
+    words = source.casefold().split()
+    return len(words) > 1 and words == translation.casefold().split()

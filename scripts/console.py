@@ -12,7 +12,6 @@ import os
 import sys
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.console import Console
 
@@ -21,13 +20,21 @@ from mt.errors import MTError
 
 USER_MISTAKE = 2
 
+# typer carries its own copy of click; this is that copy's root of all usage errors.
+_UsageError: Any = typer.BadParameter.__base__
+
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 """Standard error: progress, notes and mistakes, so that standard output holds results only."""
 
 
 def program(help: str) -> typer.Typer:
     """An empty Typer program with the project's conventions."""
-    return typer.Typer(help=help, add_completion=False, pretty_exceptions_enable=False)
+    return typer.Typer(
+        help=help,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # rewraps paragraphs to the terminal
+    )
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -37,14 +44,18 @@ def run(app: typer.Typer) -> NoReturn:
         sys.stdout.flush()
     except MTError as error:
         code = fail(str(error))
-    except click.ClickException as error:
+    except _UsageError as error:
         code = fail(error.format_message())
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        code = 130
     except BrokenPipeError:
         # The reader has gone, as `head` does; Python must not stumble over it again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = fail(f"{error.filename}: {error.strerror}")
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,15 +10,17 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mt.config import Recipe, load_recipe
-from mt.corpus import read_pairs
-from mt.tokenizer import TokenizerPair
 from scripts.console import Version, errors, program, run
+
+if TYPE_CHECKING:
+    from mt.tokenizer import TokenizerPair
+    from mt.training import Outcome
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -35,7 +37,11 @@ app = program("Train a translation model from a recipe.")
 def train(
     recipe: Annotated[
         Path,
-        typer.Argument(metavar="RECIPE.toml", help="What to train on and how; a name alone is one of the recipes that come along: " + ", ".join(bundled_recipes())),
+        typer.Argument(
+            metavar="RECIPE.toml",
+            help="What to train on and how; a name alone is one of the recipes that come along: "
+            + ", ".join(bundled_recipes()),
+        ),
     ],
     output: Annotated[
         Path,
@@ -66,12 +72,13 @@ def main() -> None:
 
 
 def _find(recipe: Path) -> Path:
-    bundled = RECIPES / f"{recipe}.toml"
-    return bundled if recipe.name in bundled_recipes() and not recipe.exists() else recipe
+    # A folder of that name, such as the model folder being made, is no recipe.
+    bundled = str(recipe) in bundled_recipes() and not recipe.is_file()
+    return RECIPES / f"{recipe}.toml" if bundled else recipe
 
 
 def _train(recipe: Recipe, output: Path, resume: bool) -> int:
-    from mt.training import open_run  # here, so that --help need not wait for torch
+    from mt.training import open_run  # here, not above, so that --help need not wait for torch
 
     with _Display(recipe.training.updates) as display, _StopSignals() as signals:
         trainer = open_run(
@@ -82,21 +89,29 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
             report=display.show,
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
-    best = "no validation yet" if outcome.best_score is None else f"BLEU {outcome.best_score:.2f}"
-    errors.print(
-        f"{outcome.reason} at update {outcome.update:,} after {outcome.seconds / 60:.1f} minutes; "
-        f"best: {best} at update {outcome.best_update:,}; model in {output}"
-    )
+    errors.print(_ending(outcome, output), markup=False, emoji=False)
     if outcome.reason == "stopped":
         errors.print("continue with --resume")
         return 128 + (signals.received or signal.SIGTERM)
     return 0
 
 
+def _ending(outcome: Outcome, output: Path) -> str:
+    ended = (
+        f"{outcome.reason} at update {outcome.update:,} after {outcome.seconds / 60:.1f} minutes"
+    )
+    if outcome.best_score is None:
+        return f"{ended}; no validation yet, so no model"
+    best = f"BLEU {outcome.best_score:.2f} at update {outcome.best_update:,}"
+    return f"{ended}; best: {best}; model in {output}"
+
+
 class _BleuValidator:
     """Translates validation sentences greedily and scores them."""
 
     def __init__(self, recipe: Recipe, tokenizers: TokenizerPair) -> None:
+        from mt.corpus import read_pairs
+
         pairs = read_pairs([recipe.data.valid_source], [recipe.data.valid_target])
         count = recipe.training.validate_sentences
         self.sources, self.references = (_spread(side, count) for side in pairs)
@@ -161,7 +176,7 @@ class _Display:
             console=errors,
             disable=not errors.is_terminal,
         )
-        self.task = self.progress.add_task("training", total=updates)
+        self.task = self.progress.add_task("preparing", total=updates)
 
     def __enter__(self) -> _Display:
         self.progress.start()
@@ -171,15 +186,13 @@ class _Display:
         self.progress.stop()
 
     def show(self, record: Mapping[str, Any]) -> None:
-        self.progress.update(self.task, completed=record.get("update", 0))
+        self.progress.update(self.task, description="training", completed=record["update"])
         if line := _line(record):
-            self.progress.console.print(line, markup=False)
+            self.progress.console.print(line, markup=False, emoji=False)
 
 
 def _line(record: Mapping[str, Any]) -> str:
     match record["event"]:
-        case "tokenizer":
-            return f"training tokenizers on {record['lines']:,} pairs"
         case "start":
             filters = ", ".join(
                 f"{count:,} {name.replace('_', ' ')}"

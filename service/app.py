@@ -1,7 +1,7 @@
 """Puts the service together: settings, translator, routes, middleware, start and end.
 
-Knows what belongs together. Does not know what any of it does. Importing this module loads no
-model; that happens when a server starts the app.
+Knows what belongs together. Does not know what any of it does. Neither importing this module nor
+making an app loads a model; that happens when a server starts the app.
 """
 
 from __future__ import annotations
@@ -68,4 +68,8 @@ def _load_translator(settings: Settings) -> Translator[Any, Any]:
     return Model.load(settings.model)
 
 
-app = create_app(load_settings())
+def __getattr__(name: str) -> FastAPI:
+    # For `uvicorn service.app:app`. Made when asked for, so that an import reads no environment.
+    if name == "app":
+        return create_app(load_settings())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

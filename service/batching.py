@@ -28,6 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from mt.config import SearchConfig
 from mt.errors import InputError
 
 log = logging.getLogger("mt.service")
@@ -68,6 +69,8 @@ class Translator(Protocol[P, H]):
     def source_language(self) -> str: ...
     @property
     def target_language(self) -> str: ...
+    @property
+    def search_config(self) -> SearchConfig: ...
 
     def plan(self, text: str) -> P:
         """Split and tokenise. Raises: InputError."""

@@ -36,6 +36,12 @@ def has_letters(text: str) -> bool:
     return any(character.isalpha() for character in text)
 
 
+CLEAR = 0.75
+"""Probability from which a text is taken for another language than the expected one. A word or two
+may belong to either ("Hallo" looks English at 0.65), and a text wrongly held to be in the target
+language already would come back untranslated."""
+
+
 class Detection(NamedTuple):
     """The language a text seems to be written in."""
 
@@ -59,11 +65,13 @@ class Detector:
         self._identifier = _identifier(frozenset(self._languages))
 
     def detect(self, text: str) -> Detection:
-        """The likeliest of the languages."""
+        """The likeliest of the languages, if it is clear; else the most expected one."""
         if not has_letters(text):
             return Detection(self._languages[0], 0)
         probabilities: dict[str, float] = dict(self._identifier.rank(text))
         language = max(self._languages, key=probabilities.__getitem__)
+        if probabilities[language] < CLEAR:
+            language = self._languages[0]
         return Detection(language, round(100 * probabilities[language]))
 
 

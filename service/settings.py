@@ -7,6 +7,7 @@ Does not know how a setting is carried out.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,7 +28,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     """Address to listen on; the default is reachable from this machine only."""
-    port: int = Field(5000, ge=0, le=65535)
+    port: int = Field(8000, ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one."""
     model: Path | None = None
     """Folder of the model to serve; unset serves the bundled one."""
@@ -39,7 +40,8 @@ class Settings(BaseSettings):
     batch_limit: int = Field(100, ge=1, le=10_000)
     """Most texts accepted in one request."""
     max_alternatives: int = Field(4, ge=0, le=63)
-    """Most alternative translations that may be asked for, besides the best one."""
+    """Most alternative translations that may be asked for, besides the best one; never more than
+    the model's beam size less one."""
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, le=1024**3)
     """Largest request body accepted, in bytes."""
 
@@ -54,14 +56,14 @@ class Settings(BaseSettings):
     how long a shutdown takes."""
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment.
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; values given here win.
 
     Raises:
         ConfigError: a value is not allowed; one line that names the environment variable.
     """
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         mistake = error.errors()[0]
         variable = "MT_" + ".".join(str(part) for part in mistake["loc"]).upper()

@@ -44,13 +44,17 @@ class TranslationService:
         self.model_name = translator.name
         self.source_language = translator.source_language
         self.target_language = translator.target_language
+        # A beam holds no more hypotheses than its size, the best one among them.
+        beam_size = translator.search_config.beam_size
+        self.max_alternatives = min(settings.max_alternatives, beam_size - 1)
         self.batcher = Batcher(
             translator,
             batch_pieces=settings.batch_pieces,
             max_waiting_pieces=settings.max_waiting_pieces,
         )
         self._detector = _load_detector(self.languages)
-        self._warm_up: Future[Translation] | None = None
+        self.warm_up: Future[Translation] | None = None
+        """The first translation, from `start` on."""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -62,18 +66,18 @@ class TranslationService:
         """`ready`, or what stands in the way: starting, draining, stopped or failed."""
         if self.batcher.closing:
             return "draining"
-        if self._warm_up is None:
+        if self.warm_up is None:
             return "starting"
         if not self.batcher.alive:
             return "stopped"
-        if not self._warm_up.done():
+        if not self.warm_up.done():
             return "starting"
-        return "failed" if self._warm_up.exception() else "ready"
+        return "failed" if self.warm_up.exception() else "ready"
 
     def start(self) -> None:
         """Start the worker and have it translate something, after which we are ready."""
         self.batcher.start()
-        [self._warm_up] = self.batcher.submit([WARM_UP_TEXT])
+        [self.warm_up] = self.batcher.submit([WARM_UP_TEXT])
 
     def close(self) -> None:
         """Finish what was accepted, for as long as a client may still be waiting for it."""
@@ -85,8 +89,8 @@ class TranslationService:
         Raises:
             InputError: they cannot.
         """
-        for code in (source, target):
-            if code not in (*self.languages, AUTO) or target == AUTO:
+        for code, known in ((source, (*self.languages, AUTO)), (target, self.languages)):
+            if code not in known:
                 raise InputError(f"{code} is not supported")
         served = f"this server translates {self.source_language} to {self.target_language}"
         if source == AUTO and self._detector is None:

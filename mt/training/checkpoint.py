@@ -10,7 +10,7 @@ There is no random state to save: each update draws from a generator seeded by (
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,7 @@ class Progress:
     seconds: float = 0.0
     """Time spent training, over all parts of a resumed run."""
     window: dict[str, float] = field(default_factory=dict)
-    """Sums since the last line of metrics: loss, nll, positions, seconds."""
-
-    def but(self, **changes: Any) -> Progress:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
+    """Sums over the updates since the last "train" line of metrics, by what is summed."""
 
 
 def save_checkpoint(
@@ -73,7 +69,8 @@ def save_checkpoint(
             "environment": environment,
         },
     )
-    for old in folder.glob("update-*.safetensors"):
+    # Also what a kill in the middle of a write left under a temporary name.
+    for old in folder.glob("*update-*.safetensors*"):
         if old.name != name:
             old.unlink()
 
@@ -96,15 +93,14 @@ def load_checkpoint(
         record = json.loads(pointer.read_bytes())
         content = (folder / record["file"]).read_bytes()
         intact = sha256(content) == record["sha256"]
-        progress = Progress(**record["progress"])
+        progress, environment = Progress(**record["progress"]), dict(record["environment"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{pointer}: not a readable checkpoint: {error}") from error
     if not intact:
         raise TrainingError(f"{folder / record['file']}: content does not match its recorded hash")
     tensors = safetensors.torch.load(content)
     _restore(folder, model, optimizer, tensors)
-    cut_metrics(folder, progress.update)
-    return progress, record["environment"]
+    return progress, environment
 
 
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
@@ -127,7 +123,7 @@ def cut_metrics(folder: Path, update: int) -> None:
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {f"model.{name}": parameter.detach().cpu() for name, parameter in model.named_parameters()}
+    return {f"model.{name}": weight.detach().cpu() for name, weight in model.named_parameters()}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -9,9 +9,10 @@ same run cut anywhere and resumed ends in the same weights (CPU, fp32, same thre
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +25,18 @@ from mt.errors import TrainingError
 from mt.loss import Loss, cross_entropy
 from mt.model import Seq2Seq
 from mt.tokens import PAD
-from mt.training.checkpoint import Progress, append_metrics, load_checkpoint, save_checkpoint
+from mt.training.checkpoint import (
+    Progress,
+    append_metrics,
+    cut_metrics,
+    load_checkpoint,
+    save_checkpoint,
+)
 from mt.training.schedule import learning_rate
 
 Validate = Callable[[Seq2Seq], Mapping[str, Any]]
-"""Scores of a model; "bleu", the higher the better, decides which model is kept."""
+"""Scores of a model; "bleu", the higher the better, decides which model is kept, and "signature"
+says how it was measured."""
 Publish = Callable[[Seq2Seq, Mapping[str, Any]], None]
 """Makes the best model so far the run's result, with the record of its validation."""
 Report = Callable[[Mapping[str, Any]], None]
@@ -61,7 +69,11 @@ class Trainer:
         publish: Publish,
         report: Report = lambda record: None,
     ) -> None:
-        """`folder` is the existing run/ folder of checkpoints and metrics."""
+        """`folder` is the run/ folder of checkpoints and metrics; it has to exist by `run`.
+
+        Raises:
+            TrainingError: the device asked for is not there.
+        """
         torch.set_num_threads(config.threads)
         self.config = config
         self.folder = folder
@@ -99,8 +111,10 @@ class Trainer:
         """
         found = load_checkpoint(self.folder, self.model, self.optimizer)
         if found is None:
+            cut_metrics(self.folder, update=-1)  # of a run that was killed before its first one
             return False
         self.progress, environment = found
+        cut_metrics(self.folder, self.progress.update)
         changed = {
             name: {"was": environment.get(name), "is": value}
             for name, value in self.environment.items()
@@ -113,7 +127,7 @@ class Trainer:
         """Train until the last update, the early stop, or should_stop says so (asked every update).
 
         Raises:
-            TrainingError: the loss is no longer a finite number.
+            TrainingError: the loss or its gradient is no longer a finite number.
         """
         config = self.config
         while self.progress.update < config.updates:
@@ -125,13 +139,13 @@ class Trainer:
             for numbers in batches[self.progress.batch :]:
                 self._update(make_batch(self.corpus, numbers.tolist()).to(self.device))
                 self._after_update()
-                if self.progress.failures >= config.patience:
-                    return self._end("early stop")
                 if self.progress.update >= config.updates:
                     return self._end("finished")
+                if self.progress.failures >= config.patience:
+                    return self._end("early stop")
                 if should_stop():
                     return self._end("stopped")
-            self.progress = self.progress.but(epoch=self.progress.epoch + 1, batch=0)
+            self.progress = replace(self.progress, epoch=self.progress.epoch + 1, batch=0)
         return self._end("finished")
 
     def loss(self, batch: Batch, *, smoothing: float) -> Loss:
@@ -171,14 +185,26 @@ class Trainer:
         loss = self.loss(batch, smoothing=self.config.label_smoothing)
         (loss.smoothed / loss.positions).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self._check_finite(update, loss, norm)
         self.optimizer.step()
         seconds = time.perf_counter() - started
-        self.progress = self.progress.but(
+        self.progress = replace(
+            self.progress,
             update=update,
             batch=self.progress.batch + 1,
             seconds=self.progress.seconds + seconds,
             window=self._window(loss, norm, seconds),
         )
+
+    def _check_finite(self, update: int, loss: Loss, norm: Tensor) -> None:
+        # Before the step, and at every update: no checkpoint and no bundle ever holds a NaN.
+        value, config = loss.smoothed.item() / loss.positions, self.config
+        if not (math.isfinite(value) and math.isfinite(norm.item())):
+            raise TrainingError(
+                f"update {update}: the loss is {value}, the norm of its gradient {norm.item()}; "
+                f"lower training.learning_rate ({config.learning_rate}) or training.clip_norm "
+                f"({config.clip_norm})"
+            )
 
     def _window(self, loss: Loss, norm: Tensor, seconds: float) -> dict[str, float]:
         news = {
@@ -204,22 +230,16 @@ class Trainer:
 
     def _log(self) -> None:
         window = self.progress.window
-        nll = window["nll"] / window["positions"]
-        if not torch.isfinite(torch.tensor(nll)):
-            raise TrainingError(
-                f"update {self.progress.update}: the loss is {nll}; lower training.learning_rate "
-                f"({self.config.learning_rate}) or training.clip_norm ({self.config.clip_norm})"
-            )
         self._emit(
             "train",
             loss=window["loss"] / window["positions"],
-            nll=nll,
+            nll=window["nll"] / window["positions"],
             learning_rate=learning_rate(self.progress.update, self.config),
             gradient_norm=window["norm"] / window["updates"],
             clipped=window["clipped"] / window["updates"],
             tokens_per_second=window["positions"] / window["seconds"],
         )
-        self.progress = self.progress.but(window={})
+        self.progress = replace(self.progress, window={})
 
     def _validation(self) -> None:
         started = time.perf_counter()
@@ -228,9 +248,9 @@ class Trainer:
         score, best = float(scores["bleu"]), self.progress.best_score
         better = best is None or score > best
         self.progress = (
-            self.progress.but(best_score=score, best_update=self.progress.update, failures=0)
+            replace(self.progress, best_score=score, best_update=self.progress.update, failures=0)
             if better
-            else self.progress.but(failures=self.progress.failures + 1)
+            else replace(self.progress, failures=self.progress.failures + 1)
         )
         record = self._emit(
             "validation", nll=nll, **scores, better=better, took=time.perf_counter() - started
@@ -267,16 +287,21 @@ def use_bf16(config: TrainingConfig, device: torch.device) -> bool:
     if config.precision != "auto":
         return config.precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Without these instructions bf16 is emulated and slower than fp32.
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _device(config: TrainingConfig) -> str:
-    if config.device != "auto":
-        return config.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        raise TrainingError(
+            'training.device = "cuda": no CUDA GPU is available; "auto" and "cpu" are'
+        )
+    if config.device == "auto":
+        return "cuda" if available else "cpu"
+    return config.device
 
 
 def _update_seed(seed: int, update: int) -> int:

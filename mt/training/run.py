@@ -4,7 +4,7 @@ Knows the order of the preparations and what `run/` holds. Does not know how a m
 (`loop`) or validated (a validator is handed in). Nothing is written before the recipe and all
 text have been found good, so a mistake leaves no folder behind.
 
-    run/run.json          the recipe as it was understood, hash of the tokenised text, filter counts
+    run/run.json          the recipe as it was understood, hash of all tokenised text, filter counts
     run/source.spm ...    tokenizers, so that a resumed run need not train them again
     run/checkpoint.json   and its update-*.safetensors: see `checkpoint`
     run/metrics.jsonl     one line an event
@@ -25,7 +25,7 @@ from mt.card import model_card
 from mt.config import Recipe
 from mt.corpus import Corpus, prepare, read_pairs
 from mt.engine import half_precision
-from mt.errors import TrainingError
+from mt.errors import BundleError, TrainingError
 from mt.files import sha256, write_atomic, write_json
 from mt.model import Seq2Seq
 from mt.tokenizer import Tokenizer, TokenizerPair, train_tokenizers
@@ -55,25 +55,32 @@ def open_run(
     Raises:
         CorpusError: the text cannot be used.
         ConfigError: the tokenizer does not suit the text.
-        TrainingError: `output` holds a run and resume was not asked for, or holds another run.
+        TrainingError: `output` holds a run and resume was not asked for, holds another run or a
+            model without its run, or cannot be written; or the device asked for is not there.
     """
     folder = output / RUN_FOLDER
     begun = (folder / RUN_RECORD).exists()
-    if not resume and (begun or (output / MANIFEST).exists()):
+    if begun and not resume:
         raise TrainingError(
             f"{output} already holds a model: add --resume to continue its training, "
             "or choose another folder"
         )
+    if (output / MANIFEST).exists() and not begun:
+        raise TrainingError(
+            f"{output} holds a model but not the run that made it: choose another folder"
+        )
     text = read_pairs(recipe.data.train_source, recipe.data.train_target)
     valid_text = read_pairs([recipe.data.valid_source], [recipe.data.valid_target])
-    tokenizers = _load_tokenizers(folder) if begun else _train_tokenizers(recipe, text, report)
+    tokenizers = (
+        _load_tokenizers(folder)
+        if begun
+        else train_tokenizers(*text, recipe.tokenizer, seed=recipe.training.seed)
+    )
     corpus = prepare(*text, tokenizers, recipe.data)
     validation = prepare(*valid_text, tokenizers, recipe.data)
-    record = _record(recipe, corpus)
+    record = _record(recipe, corpus, validation)
     if begun:
         _refuse_another(folder, record)
-    else:
-        _begin(folder, tokenizers, record)
 
     torch.manual_seed(recipe.training.seed)
     model = Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
@@ -87,29 +94,28 @@ def open_run(
         publish=_publisher(output, recipe, tokenizers, corpus),
         report=report,
     )
+    if not begun:
+        _begin(folder, tokenizers, record)
     if not (begun and trainer.resume()):
         _announce(folder, model, corpus, validation, report)
     return trainer
 
 
-def _train_tokenizers(
-    recipe: Recipe, text: tuple[list[str], list[str]], report: Report
-) -> TokenizerPair:
-    report({"event": "tokenizer", "lines": len(text[0])})
-    return train_tokenizers(*text, recipe.tokenizer, seed=recipe.training.seed)
-
-
 def _load_tokenizers(folder: Path) -> TokenizerPair:
-    source = Tokenizer((folder / "source.spm").read_bytes())
-    target = Tokenizer((folder / "target.spm").read_bytes())
+    try:
+        source = Tokenizer((folder / "source.spm").read_bytes())
+        target = Tokenizer((folder / "target.spm").read_bytes())
+    except (OSError, BundleError) as error:
+        raise TrainingError(f"{folder}: its tokenizers cannot be read: {error}") from error
     return TokenizerPair(source, source if source.content == target.content else target)
 
 
-def _record(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
-    text = sha256(corpus.source.ids.tobytes() + corpus.target.ids.tobytes())
+def _record(recipe: Recipe, corpus: Corpus, validation: Corpus) -> dict[str, Any]:
+    sides = (corpus.source, corpus.target, validation.source, validation.target)
+    arrays = [array for side in sides for array in (side.ids, side.starts)]
     return {
         "recipe": recipe.model_dump(mode="json"),
-        "text": text,
+        "text": sha256(b"".join(array.tobytes() for array in arrays)),
         "filters": asdict(corpus.report),
     }
 
@@ -126,9 +132,14 @@ def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -
 
 
 def _refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
-    earlier = json.loads((folder / RUN_RECORD).read_bytes())
+    path = folder / RUN_RECORD
+    try:
+        earlier = json.loads(path.read_bytes())
+        recipe, text = dict(earlier["recipe"]), earlier["text"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path}: not a readable record of a run: {error}") from error
     for table, options in record["recipe"].items():
-        before = earlier["recipe"].get(table)
+        before = recipe.get(table)
         if before == options:
             continue
         if isinstance(options, dict) and isinstance(before, dict):
@@ -138,8 +149,10 @@ def _refuse_another(folder: Path, record: Mapping[str, Any]) -> None:
             f"{folder.parent} was begun with {table} = {before!r}, the recipe now says "
             f"{options!r}: restore it, or train into another folder"
         )
-    if earlier["text"] != record["text"]:
-        raise TrainingError(f"{folder.parent}: the training text has changed since the run began")
+    if text != record["text"]:
+        raise TrainingError(
+            f"{folder.parent}: the training or validation text has changed since the run began"
+        )
 
 
 def _announce(

@@ -49,7 +49,7 @@ async def translate(request: Request, service: Service) -> dict[str, Any]:
     """Translate a text or a list of texts."""
     deadline = asyncio.get_running_loop().time() + service.settings.deadline_s
     parameters = await receive_in_time(read_parameters(request), deadline)
-    query = _read_query(parameters, service.settings)
+    query = _read_query(parameters, service.settings, service.max_alternatives)
     work = service.translate(
         query.texts, query.source, query.target, alternatives=query.alternatives
     )
@@ -90,7 +90,9 @@ class _Query:
     alternatives: int
 
 
-def _read_query(parameters: Mapping[str, object], settings: Settings) -> _Query:
+def _read_query(
+    parameters: Mapping[str, object], settings: Settings, max_alternatives: int
+) -> _Query:
     for name in ("q", "source", "target"):
         # As in LibreTranslate, what is empty is missing; inside a list a text may be empty.
         if parameters.get(name) in (None, "", []):
@@ -98,7 +100,7 @@ def _read_query(parameters: Mapping[str, object], settings: Settings) -> _Query:
     q = parameters["q"]
     texts = [_string(item, "q") for item in (q if isinstance(q, list) else [q])]
     source, target = (_string(parameters[name], name).lower() for name in ("source", "target"))
-    alternatives = _read_alternatives(parameters.get("alternatives"), settings.max_alternatives)
+    alternatives = _read_alternatives(parameters.get("alternatives"), max_alternatives)
     _check_limits(texts, settings)
     _check_format(parameters.get("format"))
     return _Query(texts, isinstance(q, list), _quoted(source), _quoted(target), alternatives)

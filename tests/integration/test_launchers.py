@@ -1,12 +1,13 @@
 """The launchers: which Python they take, when they install, what they ask pip for.
 
 Nothing is installed here. A stand-in for Python makes a `.venv` of stand-ins, writes down each
-pip install and each start of a program, and hands every other call to the real Python.
+pip install and each start of a program, and carries out `-c CODE` as Python would.
 """
 
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import shutil
 import socket
@@ -21,8 +22,12 @@ import pytest
 LAUNCHERS = ["scripts/serve", "scripts/test", ".ci/run"]
 PARTS = ["scripts/serve", "scripts/test", "scripts/setup.sh", "pyproject.toml", "constraints.txt"]
 
-STAND_IN = f"""#!{sys.executable}
-import os, pathlib, shutil, socket, sys
+PATIENCE_S = 300
+"""Ends a test that hangs; no test comes near it, however busy the machine."""
+
+# -I -S: no site-packages, so that the many short runs start fast
+STAND_IN = f"""#!{sys.executable} -IS
+import json, os, pathlib, shutil, socket, sys
 
 args = sys.argv[1:]
 calls = pathlib.Path(os.environ["CALLS"])
@@ -31,7 +36,7 @@ module = args[args.index("-m") + 1] if "-m" in args else ""
 
 def record(kind):
     with calls.open("a") as lines:
-        lines.write(" ".join([kind, *args]) + "\\n")
+        lines.write(json.dumps([kind, *args]) + "\\n")
 
 
 if module == "venv":
@@ -51,7 +56,16 @@ elif module or "importlinter" in args[-1]:
     record("run")
     sys.exit(module == os.environ.get("FAILING"))
 else:
-    os.execv(sys.executable, [sys.executable, *args])
+    code = args.index("-c")
+    sys.argv = ["-c", *args[code + 2 :]]
+    exec(args[code + 1])
+"""
+
+PYTHON_3_9 = f"""#!{sys.executable} -IS
+import sys
+
+sys.version_info = (3, 9, 18)
+exec(sys.argv[2])  # python -c CODE
 """
 
 
@@ -95,14 +109,26 @@ class Checkout:
     def run(self, launcher: str, *arguments: str, **env: str) -> tuple[int, str]:
         """Run a launcher to its end: exit status and what it said on stderr."""
         process = self.start(launcher, *arguments, **env)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE_S)
         return process.returncode, said
 
     def serve(self, *arguments: str, **env: str) -> tuple[int, str]:
         return self.run("serve", *arguments, **env)
 
-    def calls(self, kind: str) -> list[str]:
-        return [line for line in self._calls.read_text().splitlines() if line.startswith(kind)]
+    def installs(self) -> list[list[str]]:
+        """Arguments of each call of pip install, in order."""
+        return [args for kind, *args in self._recorded() if kind == "install"]
+
+    def runs(self) -> list[list[str]]:
+        """Arguments of each start of another program, in order."""
+        return [args for kind, *args in self._recorded() if kind == "run"]
+
+    def _recorded(self) -> list[list[str]]:
+        return [json.loads(line) for line in self._calls.read_text().splitlines()]
+
+
+def value_of(option: str, arguments: list[str]) -> str | None:
+    return arguments[arguments.index(option) + 1] if option in arguments else None
 
 
 @pytest.fixture
@@ -121,7 +147,7 @@ def test_the_launcher_is_executable(name: str, checkout: Path) -> None:
 
 
 def test_a_machine_without_a_fitting_python_is_told_what_was_tried(copy: Checkout) -> None:
-    copy.put_on_path("python3", "#!/bin/sh\necho 'is Python 3.9' >&2; exit 1\n")
+    copy.put_on_path("python3", PYTHON_3_9)
     for version in ("python3.13", "python3.12", "python3.11"):
         copy.put_on_path(version, "#!/bin/sh\necho 'first line' >&2; echo broken >&2; exit 127\n")
     status, said = copy.serve()
@@ -137,26 +163,24 @@ def test_the_next_python_is_taken_when_the_first_does_not_fit(copy: Checkout) ->
     copy.put_on_path("python3.13", "#!/bin/sh\nexit 127\n")
     copy.put_on_path("python3.12", STAND_IN)
     assert copy.serve()[0] == 0
-    assert len(copy.calls("run")) == 1
+    assert len(copy.runs()) == 1
 
 
 def test_a_python_named_by_the_user_is_not_replaced_by_another(copy: Checkout) -> None:
     status, said = copy.serve(PYTHON="python-of-mine")
     assert status == 1
     assert "python-of-mine: " in said
-    assert copy.calls("install") == []
+    assert copy.installs() == []
 
 
 def test_the_first_start_installs_and_the_second_does_not(copy: Checkout) -> None:
     assert copy.serve("--port", "1", "two words")[0] == 0
     assert copy.serve()[0] == 0
-    (install,) = copy.calls("install")
-    assert f"--editable {copy.root} " in install
-    assert f"--constraint {copy.root}/constraints.txt" in install
-    assert copy.calls("run") == [
-        "run -P -m scripts.serve --port 1 two words",
-        "run -P -m scripts.serve",
-    ]
+    (install,) = copy.installs()
+    assert value_of("--editable", install) == str(copy.root)
+    assert value_of("--constraint", install) == str(copy.root / "constraints.txt")
+    program = ["-P", "-m", "scripts.serve"]
+    assert copy.runs() == [[*program, "--port", "1", "two words"], program]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
@@ -165,23 +189,23 @@ def test_a_changed_requirement_installs_again(name: str, copy: Checkout) -> None
     with (copy.root / name).open("a") as file:
         file.write("# changed\n")
     copy.serve()
-    assert len(copy.calls("install")) == 2
+    assert len(copy.installs()) == 2
 
 
 def test_a_moved_checkout_installs_again(copy: Checkout) -> None:
     copy.serve()
     copy.root = copy.root.rename(copy.root.with_name("moved"))
     copy.serve()
-    assert f"--editable {copy.root} " in copy.calls("install")[1]
+    assert value_of("--editable", copy.installs()[1]) == str(copy.root)
 
 
 def test_a_failed_install_starts_nothing_and_is_done_again(copy: Checkout) -> None:
     status, said = copy.serve(PIP_STATUS="1")
     assert status == 1
     assert "pip could not install" in said
-    assert copy.calls("run") == []
+    assert copy.runs() == []
     assert copy.serve()[0] == 0
-    assert len(copy.calls("install")) == 2
+    assert len(copy.installs()) == 2
 
 
 def test_a_failed_update_does_not_pass_for_the_old_install(copy: Checkout) -> None:
@@ -191,7 +215,7 @@ def test_a_failed_update_does_not_pass_for_the_old_install(copy: Checkout) -> No
     copy.serve(PIP_STATUS="1")
     (copy.root / "constraints.txt").write_text(unchanged)
     copy.serve()
-    assert len(copy.calls("install")) == 3
+    assert len(copy.installs()) == 3
 
 
 def test_a_half_made_environment_is_made_again(copy: Checkout) -> None:
@@ -200,12 +224,12 @@ def test_a_half_made_environment_is_made_again(copy: Checkout) -> None:
     python.write_text("#!/bin/sh\nexit 1\n")  # a venv whose pip never arrived
     python.chmod(0o755)
     assert copy.serve()[0] == 0
-    assert len(copy.calls("run")) == 1
+    assert len(copy.runs()) == 1
 
 
 def test_of_two_set_ups_at_once_one_installs_and_the_other_waits(copy: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gate:
-        gate.settimeout(60)
+        gate.settimeout(PATIENCE_S)
         first = copy.start("serve", GATE=str(gate.getsockname()[1]))
         installing, _ = gate.accept()
         second = copy.start("serve")
@@ -213,37 +237,37 @@ def test_of_two_set_ups_at_once_one_installs_and_the_other_waits(copy: Checkout)
         said = second.stderr.readline()
         installing.close()
     for process in (first, second):
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
     assert "waiting for it" in said
-    assert len(copy.calls("install")) == 1
-    assert len(copy.calls("run")) == 2
+    assert len(copy.installs()) == 1
+    assert len(copy.runs()) == 2
 
 
 def test_the_checks_run_fast_ones_first_and_arguments_go_to_pytest(copy: Checkout) -> None:
     assert copy.run("test", "-k", "one")[0] == 0
-    assert f"--editable {copy.root}[dev] " in copy.calls("install")[0]
-    *checks, imports, tests = copy.calls("run")
-    assert checks == ["run -m ruff check", "run -m ruff format --check", "run -m mypy"]
-    assert "lint_imports_command" in imports
-    assert tests == "run -m pytest -k one"
+    assert value_of("--editable", copy.installs()[0]) == f"{copy.root}[dev]"
+    *checks, imports, tests = copy.runs()
+    assert checks == [["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-m", "mypy"]]
+    assert "lint_imports_command" in imports[-1]
+    assert tests == ["-m", "pytest", "-k", "one"]
 
 
 def test_the_first_failing_check_is_the_last(copy: Checkout) -> None:
     assert copy.run("test", FAILING="mypy")[0] == 1
-    assert copy.calls("run")[-1] == "run -m mypy"
+    assert copy.runs()[-1] == ["-m", "mypy"]
 
 
 def test_what_the_tests_need_covers_what_the_service_needs(copy: Checkout) -> None:
     copy.run("test")
     copy.serve()
-    assert len(copy.calls("install")) == 1
+    assert len(copy.installs()) == 1
 
 
 def test_what_the_service_needs_is_not_enough_for_the_tests(copy: Checkout) -> None:
     copy.serve()
     copy.run("test")
-    assert len(copy.calls("install")) == 2
+    assert len(copy.installs()) == 2
 
 
 @pytest.fixture
@@ -266,14 +290,14 @@ def torch_index() -> Iterator[str]:
 
 def test_an_index_that_answers_is_handed_to_pip(copy: Checkout, torch_index: str) -> None:
     assert copy.serve(MT_TORCH_INDEX=torch_index)[0] == 0
-    assert copy.calls("install")[0].endswith(f" --extra-index-url {torch_index}")
+    assert value_of("--extra-index-url", copy.installs()[0]) == torch_index
 
 
 def test_an_index_without_torch_is_not_handed_to_pip(copy: Checkout, torch_index: str) -> None:
     status, said = copy.serve(MT_TORCH_INDEX=f"{torch_index}/other")
     assert status == 0
     assert "may be the large build" in said
-    assert "--extra-index-url" not in copy.calls("install")[0]
+    assert value_of("--extra-index-url", copy.installs()[0]) is None
 
 
 def test_a_dead_index_is_left_to_pip_with_a_warning(copy: Checkout) -> None:
@@ -282,7 +306,7 @@ def test_a_dead_index_is_left_to_pip_with_a_warning(copy: Checkout) -> None:
     status, said = copy.serve(MT_TORCH_INDEX=f"http://127.0.0.1:{port}/whl/cpu")
     assert status == 0
     assert "does not answer" in said
-    assert "--extra-index-url" not in copy.calls("install")[0]
+    assert value_of("--extra-index-url", copy.installs()[0]) is None
 
 
 @pytest.mark.slow
@@ -301,4 +325,4 @@ def test_a_machine_with_a_gpu_asks_no_index_for_the_cpu_build(copy: Checkout) ->
     status, said = copy.serve()
     assert status == 0
     assert "NVIDIA GPU" in said
-    assert "--extra-index-url" not in copy.calls("install")[0]
+    assert value_of("--extra-index-url", copy.installs()[0]) is None

@@ -23,13 +23,17 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from support.translators import FakeTranslator
+from fastapi import FastAPI
+from uvicorn.importer import import_from_string
 
+from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError
 from service.app import create_app
 from service.settings import Settings, load_settings
+from support.translators import FakeTranslator
 
-WAIT_S = 10
+WAIT_S = 30
+"""What would be waited for in vain fails after this; a test that passes never waits so long."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,12 +57,12 @@ JSON = {"content-type": "application/json"}
 async def serving(
     translator: FakeTranslator, *, warm: bool = True, **settings: Any
 ) -> AsyncIterator[Client]:
-    app = create_app(Settings(**settings), translator)
+    app = create_app(Settings(**{"deadline_s": WAIT_S, **settings}), translator)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
             if warm:
-                await asyncio.wrap_future(app.state.service._warm_up)
+                await asyncio.wrap_future(app.state.service.warm_up)
                 translator.forget()
             yield Client(app, http)
             translator.release()
@@ -202,6 +206,15 @@ def test_a_wrong_parameter_is_named(parameters, message):
         assert (response.status_code, response.json()) == (400, {"error": message})
 
     ask(conversation, char_limit=10, batch_limit=3)
+
+
+def test_a_beam_bounds_the_alternatives_whatever_the_settings_say():
+    async def conversation(client):
+        assert (await client.translate("a", alternatives=1)).status_code == 200
+        response = await client.translate("a", alternatives=2)
+        assert response.json() == {"error": "Invalid request: alternatives parameter must be <= 1"}
+
+    ask(conversation, FakeTranslator(search_config=SearchConfig(beam_size=2)))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b"\xff", b"[" * 100_000])
@@ -383,7 +396,7 @@ def test_a_server_is_ready_only_after_its_first_translation():
         assert int(response.headers["retry-after"]) >= 1
         assert (await client.http.get("/health")).json() == {"status": "ok"}
         translator.release()
-        await asyncio.wrap_future(client.service._warm_up)
+        await asyncio.wrap_future(client.service.warm_up)
         response = await client.http.get("/ready")
         assert (response.status_code, response.json()) == (
             200,
@@ -396,7 +409,7 @@ def test_a_server_is_ready_only_after_its_first_translation():
 
 def test_a_server_whose_first_translation_fails_is_never_ready():
     async def conversation(client):
-        await until(client.service._warm_up.done)
+        await until(client.service.warm_up.done)
         response = await client.http.get("/ready")
         assert (response.status_code, response.json()) == (503, {"status": "failed"})
 
@@ -433,6 +446,14 @@ def test_a_server_does_not_start_without_its_model(tmp_path):
 
     with pytest.raises(BundleError):
         asyncio.run(start())
+
+
+def test_uvicorn_finds_an_app_with_the_settings_of_the_environment(monkeypatch):
+    monkeypatch.setenv("MT_CHAR_LIMIT", "none")
+    with pytest.raises(ConfigError, match="MT_CHAR_LIMIT"):
+        import_from_string("service.app:app")
+    monkeypatch.delenv("MT_CHAR_LIMIT")
+    assert isinstance(import_from_string("service.app:app"), FastAPI)
 
 
 def test_settings_come_from_the_environment_and_a_mistake_names_its_variable(monkeypatch):
@@ -518,11 +539,11 @@ def test_a_full_queue_refuses_translations_but_not_health():
 
 
 def test_one_bad_text_fails_alone():
-    translator = FakeTranslator(fail_search="x", refuse_plan="y")
+    translator = FakeTranslator(fail_search="x", refuse_plan="z")
 
     async def conversation(client):
         busy = await occupy(client, translator)
-        tasks = [asyncio.create_task(client.translate(text)) for text in ("a", "x", "y", "b")]
+        tasks = [asyncio.create_task(client.translate(text)) for text in ("a", "x", "z", "b")]
         await until(lambda: client.service.batcher.waiting_pieces == 4)
         translator.release()
         await busy
@@ -533,6 +554,18 @@ def test_one_bad_text_fails_alone():
         assert (refused.status_code, refused.json()) == (400, {"error": "this text is refused"})
 
     ask(conversation, translator)
+
+
+def test_a_request_that_failed_for_one_of_its_texts_does_not_wait_for_the_others():
+    translator = FakeTranslator(refuse_plan="z")
+
+    async def conversation(client):
+        translator.hold()
+        response = await client.translate(["z", "a" * 400 + "\n" + "b" * 400])
+        assert (response.status_code, response.json()) == (400, {"error": "this text is refused"})
+        assert client.service.batcher.waiting_pieces == 0
+
+    ask(conversation, translator, batch_pieces=400)
 
 
 def test_a_bug_of_ours_is_an_internal_error_without_details(monkeypatch):
@@ -582,7 +615,7 @@ def test_the_log_has_a_line_for_each_request_and_never_the_text(caplog):
 @contextlib.contextmanager
 def real_server(translator: FakeTranslator, **settings: Any) -> Iterator[Client]:
     """A server on a free port, in a thread of this process."""
-    app = create_app(Settings(**settings), translator)
+    app = create_app(Settings(**{"deadline_s": WAIT_S, **settings}), translator)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -590,7 +623,7 @@ def real_server(translator: FakeTranslator, **settings: Any) -> Iterator[Client]
         try:
             while not server.started:
                 assert thread.is_alive(), "the server did not start"
-            app.state.service._warm_up.result(WAIT_S)
+            app.state.service.warm_up.result(WAIT_S)
             translator.forget()
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             http = httpx.AsyncClient(base_url=url, timeout=WAIT_S, trust_env=False)
@@ -609,7 +642,7 @@ def test_concurrent_requests_share_searches():
         async with client.http:
             busy = await occupy(client, translator)
             tasks = [asyncio.create_task(client.translate(f"satz {n:02}")) for n in range(32)]
-            await until(lambda: len(client.service.batcher._inbox) == 32)
+            await until(lambda: client.service.batcher.waiting_pieces == 32 * 2)
             translator.release()
             responses = await asyncio.gather(*tasks)
             assert [response.json()["translatedText"] for response in responses] == [
@@ -623,7 +656,7 @@ def test_concurrent_requests_share_searches():
         asyncio.run(conversation(client))
 
 
-def test_a_client_that_leaves_frees_its_place():
+def test_a_client_that_leaves_frees_its_place(caplog):
     translator = FakeTranslator()
 
     async def conversation(client):
@@ -633,12 +666,13 @@ def test_a_client_that_leaves_frees_its_place():
             await until(lambda: client.service.batcher.waiting_pieces > 100)
             leaving.cancel()
             await until(lambda: client.service.batcher.waiting_pieces == 0)
+            await until(lambda: "POST /translate 499" in caplog.text)
             translator.release()
             await busy
             assert (await client.translate("b")).json() == {"translatedText": "B"}
             assert translator.batches == [["busy"], ["b"]]
 
-    with real_server(translator) as client:
+    with caplog.at_level(logging.INFO, logger="mt.service"), real_server(translator) as client:
         asyncio.run(conversation(client))
 
 
@@ -656,7 +690,8 @@ class Told(FakeTranslator):
 
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
-config = uvicorn.Config(create_app(Settings(), Told()), log_config=None, access_log=False)
+app = create_app(Settings(deadline_s=30), Told())
+config = uvicorn.Config(app, log_config=None, access_log=False)
 uvicorn.Server(config).run(sockets=[listener])
 """
 

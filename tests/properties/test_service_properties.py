@@ -11,11 +11,11 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.translators import FakeTranslator
 
 from service.app import create_app
 from service.parameters import clean
 from service.settings import Settings
+from support.translators import FakeTranslator
 
 Post = Callable[..., httpx.Response]
 

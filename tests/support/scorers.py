@@ -61,7 +61,9 @@ class TableScorer:
         assert all(row[0] == self.begin for row in fed), "the first token fed is begin"
         after = TableState(state.sentences, fed)
         rows = [self.tables[s](row[1:]) for s, row in zip(state.sentences, fed, strict=True)]
-        return np.stack(rows), after
+        values = np.stack(rows)
+        values.flags.writeable = False  # they stay the scorer's: search may not write into them
+        return values, after
 
 
 @dataclass

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mt.config import SearchConfig
 from mt.errors import InputError
 
 
@@ -39,6 +40,7 @@ class FakeTranslator:
     source_language: str = "de"
     target_language: str = "en"
     convert: Callable[[str], str] = str.upper
+    search_config: SearchConfig = field(default_factory=SearchConfig)
 
     # Each is a text that, found in a source, makes that call raise.
     refuse_plan: str | None = None
@@ -51,6 +53,8 @@ class FakeTranslator:
     """Searches wait for it; set at first."""
     searching: threading.Event = field(default_factory=threading.Event)
     """Set whenever a search begins."""
+    planned: list[str] = field(default_factory=list)
+    """The texts planned, in order."""
     batches: list[list[str]] = field(default_factory=list)
     """The sources of every search, in order."""
     n_bests: list[int] = field(default_factory=list)
@@ -63,6 +67,7 @@ class FakeTranslator:
 
     def plan(self, text: str) -> FakePlan:
         self.threads.add(threading.current_thread().name)
+        self.planned.append(text)
         if self.refuse_plan is not None and self.refuse_plan in text:
             raise InputError("this text is refused")
         if self.fail_plan is not None and self.fail_plan in text:
@@ -76,7 +81,7 @@ class FakeTranslator:
         self.batches.append(lines)
         self.n_bests.append(n_best)
         self.searching.set()
-        assert self.gate.wait(timeout=30), "a test forgot to open the gate"
+        assert self.gate.wait(timeout=60), "a test forgot to open the gate"
         for line in lines:
             if self.die_in_search is not None and self.die_in_search in line:
                 raise SystemExit("the worker dies")
@@ -103,7 +108,8 @@ class FakeTranslator:
         self.gate.set()
 
     def forget(self) -> None:
-        """Forget the batches so far."""
+        """Forget the calls so far."""
+        self.planned.clear()
         self.batches.clear()
         self.n_bests.clear()
 

@@ -31,7 +31,7 @@ SHORT_OR_LONG = written(
         (B, B, B): [0.52, 0.0, 0.48],  # B B B end: 0.5 * 0.52 = 0.26
     }
 )
-END_OR_ON = written({(): [0.9, 0.1, 0.0], (A,): [1.0, 0.0, 0.0]})
+END_OR_ON = written({(): [0.6, 0.4, 0.0], (A,): [1.0, 0.0, 0.0]})
 ENDLESS = written({(A,) * length: [0.1, 0.9, 0.0] for length in range(12)})
 
 
@@ -109,18 +109,22 @@ def test_the_length_counts_the_end_token_of_a_finished_hypothesis() -> None:
 
 
 @pytest.mark.parametrize(
-    ("alpha", "n_best", "steps"),
+    ("table", "alpha", "max_length", "n_best", "steps"),
     [
-        (0.0, 1, 1),  # A can reach 0.1 at most, and the end at once has 0.9
-        (0.0, 2, 2),  # a second hypothesis is wanted
-        (5.0, 1, 2),  # log 0.9 = -0.105, but A may still reach log 0.1 / (16 / 6) ** 5 = -0.017
+        (END_OR_ON, 0.0, 10, 1, 1),  # A can reach 0.4 at most, and end at once has 0.6
+        (END_OR_ON, 0.0, 10, 2, 2),  # but a second hypothesis is wanted
+        # End at once has log 0.6 / (6 / 6) = -0.511.
+        (END_OR_ON, 1.0, 4, 1, 1),  # four tokens and end can reach log 0.4 / (10 / 6) = -0.550
+        (END_OR_ON, 1.0, 5, 1, 2),  # five tokens and end can reach log 0.4 / (11 / 6) = -0.4998
+        (written({(): [0.5, 0.5, 0.0]}), 0.0, 10, 1, 1),  # an equal score would come too late
     ],
 )
 def test_a_sentence_stops_when_nothing_can_be_beaten_any_more(
-    alpha: float, n_best: int, steps: int
+    table: Table, alpha: float, max_length: int, n_best: int, steps: int
 ) -> None:
-    scorer = TableScorer([END_OR_ON])
-    search(scorer, scorer.start(), np.array([10]), beam_size=2, alpha=alpha, n_best=n_best)
+    scorer = TableScorer([table])
+    limits = np.array([max_length])
+    search(scorer, scorer.start(), limits, beam_size=2, alpha=alpha, n_best=n_best)
     assert len(scorer.rows_of_step) == steps
 
 
@@ -258,3 +262,8 @@ def test_more_results_than_the_beam_holds_are_refused() -> None:
 def test_a_length_limit_of_zero_is_refused() -> None:
     with pytest.raises(AssertionError):
         find(MISLEADING, beam_size=2, max_length=0)
+
+
+def test_a_penalty_that_rewards_short_hypotheses_is_refused() -> None:
+    with pytest.raises(AssertionError):
+        find(MISLEADING, beam_size=2, alpha=-0.1)

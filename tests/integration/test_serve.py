@@ -1,0 +1,74 @@
+"""mt-serve, run as a user runs it: a process of its own, asked over loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mt import Translator
+from support.bundles import save_tiny_bundle
+from support.commands import ROOT, assert_mistake, run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_bundle(tmp_path_factory.mktemp("model"))
+
+
+def test_the_server_says_where_it_is_answers_there_and_leaves_when_told(model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.serve", "--port", "0", "--model", model],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert process.stderr is not None
+        said = ""
+        while not (found := re.search(r"on (http://127\.0\.0\.1:\d+)\n", said)):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+
+        form = urllib.parse.urlencode({"q": "Guten Morgen.", "source": "de", "target": "en"})
+        with urllib.request.urlopen(f"{found[1]}/translate", form.encode(), timeout=60) as answer:
+            text = json.load(answer)["translatedText"]
+
+        assert text == Translator.load(model).translate(["Guten Morgen."])[0].text
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGTERM
+        assert "Guten" not in log
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_port_in_use_is_refused(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        result = run("serve", "--port", port, "--model", model)
+
+    assert_mistake(result, f"--port {port}", "in use")
+
+
+def test_a_folder_that_is_no_model_is_refused_before_anything_is_served(tmp_path: Path) -> None:
+    result = run("serve", "--port", "0", "--model", tmp_path)
+
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines()[-1].startswith(f"error: {tmp_path} is not a model")
+
+
+def test_a_setting_out_of_range_is_refused_by_its_name() -> None:
+    assert_mistake(run("serve", "--port", "70000"), "MT_PORT", "65535", "70000")

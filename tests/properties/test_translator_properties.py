@@ -1,0 +1,158 @@
+"""What holds for any text, with a real if untrained model: structure, order, independence."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mt.config import SearchConfig
+from mt.tokens import UNKNOWN
+from mt.translator import (
+    COPIED,
+    REPEATED,
+    SPLIT,
+    TRUNCATED,
+    UNKNOWN_CHARACTERS,
+    Translator,
+    _batches,
+)
+from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers
+
+# What cuts, hides or looks like a cut, and words the model knows, so that texts are mixed.
+AWKWARD = [
+    *"\n\r\t\x0b\x0c\x1c\x85\u2028\u2029 \xa0\u3000\ufeff\u200b\x00\ufffd",
+    *'aß7½犬😀.,;:!?-–"▁',
+    *("\ud83d", "\ude00", "\r\n", "\n\n", " Dr. ", "</s>", "<unk>"),
+]
+WORDS = [f" {word}" for sentence in SOURCES[:8] for word in sentence.split()]
+ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
+TEXTS = st.text(ANY_CHARACTER, max_size=20) | st.lists(
+    st.sampled_from(AWKWARD) | st.sampled_from(WORDS), max_size=12
+).map("".join)
+BREAKS = "\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
+FLAGS = {TRUNCATED, REPEATED, COPIED, UNKNOWN_CHARACTERS, SPLIT}
+
+
+@cache
+def translator(**changes: float) -> Translator:
+    """Short translations, so that a property is looked at in many texts."""
+    options = {"beam_size": 2, "max_length_ratio": 0.5, "max_length_extra": 4} | changes
+    return Translator.from_bundle(tiny_bundle()).with_search(SearchConfig(**options))
+
+
+@given(TEXTS)
+@settings(max_examples=60)
+def test_line_ends_blank_lines_and_tabs_survive(text):
+    (translation,) = translator().translate([text])
+    assert [c for c in translation.text if c in BREAKS] == [c for c in text if c in BREAKS]
+
+
+@given(TEXTS)
+@settings(max_examples=60)
+def test_what_stands_around_sentences_survives(text):
+    plan = translator().plan(text)
+    (translation,) = translator().translate([text])
+    assert translation.text.startswith(plan.document.gaps[0])
+    assert translation.text.endswith(plan.document.gaps[-1])
+    if not plan.sources:
+        assert (translation.text, translation.score) == (text, 1.0)
+
+
+@given(TEXTS)
+@settings(max_examples=60)
+def test_score_and_flags_are_of_their_kind(text):
+    (translation,) = translator().translate([text], alternatives=1)
+    assert 0 <= translation.score <= 1
+    assert not math.isnan(translation.score)
+    assert translation.flags <= FLAGS
+    assert translation.text not in translation.alternatives
+
+
+@given(st.lists(TEXTS, max_size=5))
+@settings(max_examples=50)
+def test_a_text_is_translated_alone_as_in_company(texts):
+    alone = [translator().translate([text])[0] for text in texts]
+    together = translator(batch_tokens=40).translate(texts)
+    for one, other in zip(alone, together, strict=True):
+        assert one.text == other.text
+        assert one.flags == other.flags
+        assert math.isclose(one.score, other.score, rel_tol=1e-4, abs_tol=1e-9)
+
+
+@given(st.lists(TEXTS, max_size=4), st.integers(0, 1), st.randoms(use_true_random=False))
+@settings(max_examples=40)
+def test_plan_search_and_finish_in_any_order_are_translate(texts, alternatives, random):
+    server = translator(max_source_pieces=6)
+    plans = [server.plan(text) for text in texts]
+    jobs = [(n, source) for n, plan in enumerate(plans) for source in plan.sources]
+    order = list(range(len(jobs)))
+    random.shuffle(order)
+    found = server.search([jobs[place][1] for place in order], n_best=1 + alternatives)
+    results = dict(zip(order, found, strict=True))
+    finished = [
+        server.finish(plan, [results[place] for place, job in enumerate(jobs) if job[0] == n])
+        for n, plan in enumerate(plans)
+    ]
+    expected = server.translate(texts, alternatives=alternatives)
+    for one, other in zip(finished, expected, strict=True):
+        assert (one.text, one.flags) == (other.text, other.flags)
+        assert one.alternatives == other.alternatives
+
+
+@given(TEXTS, st.integers(2, 8))
+@settings(max_examples=60)
+def test_splitting_loses_no_word_and_is_flagged(text, limit):
+    encode = tiny_tokenizers().source.encode
+    whole, split = translator().plan(text), translator(max_source_pieces=limit).plan(text)
+    assert split.document == whole.document
+    assert len(split.counts) == len(split.document.segments)
+    parts = iter(split.sources)
+    for segment, count in zip(split.document.segments, split.counts, strict=True):
+        ids = encode([segment])[0]
+        pieces = [next(parts) for _ in range(count)]
+        assert (count > 1) <= (len(ids) > limit)
+        assert (count == 0) <= (len(ids) <= limit)
+        # A cut may fall within a piece, and each part begins with the mark of a word. What it
+        # spells is the same, unknown characters included.
+        spelling = "".join(spelt(row) for row in pieces)
+        assert spelling.replace("?", "") == spelt(ids).replace("?", "")
+        assert ("?" in spelling) == ("?" in spelt(ids))
+    assert next(parts, None) is None
+
+
+def spelt(ids) -> str:
+    """The letters of tokens without their spaces, a question mark for the unknown."""
+    pieces = tiny_tokenizers().source.pieces(ids)
+    return "".join(
+        "?" if token == UNKNOWN else piece.replace("▁", "").replace("?", "!")
+        for token, piece in zip(ids, pieces, strict=True)
+    )
+
+
+@given(TEXTS)
+@settings(max_examples=100)
+def test_the_flag_for_unknown_characters_is_that_of_the_tokens(text):
+    plan = translator().plan(text)
+    (translation,) = translator().translate([text])
+    unknown = any(UNKNOWN in source for source in plan.sources)
+    assert (UNKNOWN_CHARACTERS in translation.flags) == unknown
+    if any("\ud800" <= c <= "\udfff" for s in plan.document.segments for c in halves(s)):
+        assert unknown
+
+
+def halves(text: str) -> str:
+    """The lone surrogates of a text."""
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return "".join(c for c in joined if "\ud800" <= c <= "\udfff")
+
+
+@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 100))
+def test_batches_have_every_source_once_and_keep_to_their_budget(lengths, budget):
+    batches = list(_batches(lengths, budget))
+    assert sorted(n for batch in batches for n in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert batch
+        assert len(batch) == 1 or len(batch) * (max(lengths[n] for n in batch) + 1) <= budget

@@ -1,0 +1,44 @@
+"""Runs the project's programs the way a user does: a process of their own, bytes in and out.
+
+Knows how to start a program and what a user's mistake has to look like. Does not know any program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(
+    program: str, *arguments: str | Path, stdin: bytes = b"", folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `python -m scripts.PROGRAM` to its end.
+
+    Args:
+        folder: the folder to run it in; the caller's own if None.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", f"scripts.{program}", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        timeout=300,
+        check=False,
+    )
+
+
+def assert_mistake(result: subprocess.CompletedProcess[bytes], *words: str) -> None:
+    """The program ended as it must on a user's mistake: code 2, one line that holds the words."""
+    message = result.stderr.decode()
+    assert result.returncode == 2, message
+    assert message.startswith("error: "), message
+    assert message.count("\n") == 1, message
+    assert message.endswith("\n"), message
+    assert result.stdout == b""
+    for word in words:
+        assert word in message, message

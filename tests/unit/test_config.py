@@ -1,0 +1,269 @@
+"""Options and recipes: what is accepted, and in which words the rest is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mt.config import (
+    DataConfig,
+    ModelConfig,
+    Options,
+    Recipe,
+    SearchConfig,
+    TokenizerConfig,
+    TrainingConfig,
+    load_recipe,
+    parse,
+)
+from mt.errors import ConfigError
+
+RECIPE = """\
+name = "small"
+[data]
+source_language = "de"
+target_language = "en"
+train_source = ["train.de.xz", "more.de"]
+train_target = ["train.en.xz", "more.en"]
+valid_source = "valid.de"
+valid_target = "valid.en"
+"""
+
+TABLES = [DataConfig, TokenizerConfig, ModelConfig, TrainingConfig, SearchConfig]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "small.toml"
+
+
+def refusal(path: Path, content: str | bytes) -> str:
+    """The one line with which a recipe is refused, without the part that names the file."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert message.splitlines() == [message]
+    assert message.startswith(f"recipe {path}")
+    return message.removeprefix(f"recipe {path}").removeprefix(": ")
+
+
+def test_a_recipe_needs_only_a_name_and_data(path):
+    path.write_text(RECIPE)
+    recipe = load_recipe(path)
+    assert recipe.name == "small"
+    assert recipe.data.max_pieces == 100
+    assert (recipe.model, recipe.search) == (ModelConfig(), SearchConfig())
+
+
+def test_values_of_every_table_are_read(path):
+    path.write_text(
+        RECIPE + "max_pieces = 7\n[tokenizer]\njoint = true\n[model]\nforget_bias = -1\n"
+        "[training]\nlearning_rate = 1e-4\n[search]\nbeam_size = 3\n"
+    )
+    recipe = load_recipe(path)
+    assert recipe.data.max_pieces == 7
+    assert recipe.tokenizer.joint is True
+    assert recipe.model.forget_bias == -1
+    assert recipe.training.learning_rate == 0.0001
+    assert recipe.search.beam_size == 3
+
+
+def test_relative_paths_start_at_the_folder_of_the_recipe(path, monkeypatch):
+    path.write_text(RECIPE)
+    monkeypatch.chdir(path.parent)
+    data = load_recipe(Path(path.name)).data
+    assert data.train_source == (path.parent / "train.de.xz", path.parent / "more.de")
+    assert data.train_target == (path.parent / "train.en.xz", path.parent / "more.en")
+    assert data.valid_source == path.parent / "valid.de"
+    assert data.valid_target == path.parent / "valid.en"
+
+
+def test_relative_paths_start_at_the_data_folder_if_one_is_given(path, tmp_path):
+    path.write_text(RECIPE)
+    data = load_recipe(path, tmp_path / "corpora").data
+    assert data.train_source[0] == tmp_path / "corpora" / "train.de.xz"
+    assert data.valid_target == tmp_path / "corpora" / "valid.en"
+
+
+def test_an_absolute_path_stays(path, tmp_path):
+    path.write_text(RECIPE.replace('"valid.de"', '"/elsewhere/valid.de"'))
+    assert load_recipe(path, tmp_path / "corpora").data.valid_source == Path("/elsewhere/valid.de")
+
+
+@pytest.mark.parametrize("name", ["multi30k-de-en", "tatoeba-de-en"])
+def test_the_recipes_that_come_along_load(checkout, tmp_path, name):
+    recipe = load_recipe(checkout / "scripts" / "recipes" / f"{name}.toml", tmp_path)
+    assert recipe.name == name
+    assert all(tmp_path in file.parents for file in recipe.data.train_source)
+
+
+def test_no_recipe_that_comes_along_is_left_out_above(checkout):
+    names = {path.stem for path in (checkout / "scripts" / "recipes").iterdir()}
+    assert names == {"multi30k-de-en", "tatoeba-de-en"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_field_is_documented(table):
+    for name, field in table.model_fields.items():
+        assert field.description, name
+        assert field.description.strip().endswith("."), name
+
+
+def test_every_field_is_documented_in_one_place_per_table():
+    tables = [field.annotation for field in Recipe.model_fields.values()]
+    assert tables == [str, *TABLES]
+
+
+@pytest.mark.parametrize("table", TABLES[1:])
+def test_defaults_lie_within_their_own_ranges(table):
+    assert parse(table, table().model_dump(), where="defaults") == table()
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        SearchConfig().beam_size = 3
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[training]\nupdats = 1", "unknown key training.updats; did you mean updates?"),
+        ("[search]\nbeam = 1", "unknown key search.beam; did you mean beam_size?"),
+        ("[trainning]\nupdates = 1", "unknown key trainning; did you mean training?"),
+        ("licens = 'CC0'", "unknown key data.licens; did you mean licence?"),
+        (
+            "[tokenizer]\nqqq = 1",
+            "unknown key tokenizer.qqq; known are character_coverage, joint, kind, "
+            "normalization, vocabulary_size",
+        ),
+        ('[search]\n"a\\nbeam_size" = 1', "unknown key search.'a\\nbeam_size'; did you mean "),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_nearest_known_one(path, line, message):
+    assert refusal(path, RECIPE + line).startswith(message)
+
+
+def test_a_misspelt_key_is_told_before_the_key_it_leaves_missing(path):
+    misspelt = RECIPE.replace("valid_source", "valid_sourc")
+    assert refusal(path, misspelt) == "unknown key data.valid_sourc; did you mean valid_source?"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "field"),
+    [('name = "small"\n', "name"), ('valid_target = "valid.en"\n', "data.valid_target")],
+)
+def test_a_missing_key_is_named(path, left_out, field):
+    assert refusal(path, RECIPE.replace(left_out, "")) == f"{field} is required"
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "found"),
+    [
+        ("max_pieces = 1", "data.max_pieces", "1"),
+        ("max_length_ratio = 1.0", "data.max_length_ratio", "1.0"),
+        ("[tokenizer]\ncharacter_coverage = 1.5", "tokenizer.character_coverage", "1.5"),
+        ("[tokenizer]\nkind = 'word'", "tokenizer.kind", "'word'"),
+        ("[model]\nlayer_dropout = 1", "model.layer_dropout", "1"),
+        ("[model]\ncontext_size = -1", "model.context_size", "-1"),
+        ("[training]\nseed = 2147483648", "training.seed", "2147483648"),
+        ("[training]\nclip_norm = inf", "training.clip_norm", "inf"),
+        ("[training]\nlearning_rate = nan", "training.learning_rate", "nan"),
+        ("[search]\nbeam_size = 65", "search.beam_size", "65"),
+        ("[search]\nlength_penalty = -0.1", "search.length_penalty", "-0.1"),
+    ],
+)
+def test_a_value_out_of_range_is_told_with_its_field(path, line, field, found):
+    message = refusal(path, RECIPE + line)
+    assert message.startswith(f"{field}: Input should be ")
+    assert message.endswith(f"(found {found})")
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "found"),
+    [
+        ("[training]\nupdates = 'many'", "training.updates", "'many'"),
+        ("[training]\nupdates = '5'", "training.updates", "'5'"),
+        ("[training]\nupdates = true", "training.updates", "True"),
+        ("[training]\nupdates = 5.0", "training.updates", "5.0"),
+        ("[training]\nlearning_rate = [1]", "training.learning_rate", "[1]"),
+        ("[tokenizer]\njoint = 'no'", "tokenizer.joint", "'no'"),
+        ("[model]\nbidirectional = 1", "model.bidirectional", "1"),
+        ("licence = 3", "data.licence", "3"),
+    ],
+)
+def test_a_value_of_another_type_is_told_and_not_converted(path, line, field, found):
+    message = refusal(path, RECIPE + line)
+    assert message.startswith(f"{field}: Input should be ")
+    assert message.endswith(f"(found {found})")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        ('"valid.de"', "3", "data.valid_source"),
+        ('["train.de.xz", "more.de"]', '"train.de.xz"', "data.train_source"),
+        ('["train.de.xz", "more.de"]', "[]", "data.train_source"),
+        ('"de"', '"deutsch"', "data.source_language"),
+        ('"small"', '"a/b"', "name"),
+        ('"small"', '"small\\n"', "name"),
+    ],
+)
+def test_a_bad_value_of_a_required_key_is_told_with_its_field(path, before, after, field):
+    assert refusal(path, RECIPE.replace(before, after)).startswith(f"{field}: ")
+
+
+def test_a_whole_number_passes_for_a_fraction(path):
+    path.write_text(RECIPE + "[search]\nlength_penalty = 1\n")
+    assert load_recipe(path).search.length_penalty == 1.0
+
+
+def test_training_files_pair_up(path):
+    message = refusal(path, RECIPE.replace(', "more.en"', ""))
+    assert message == "data: train_source names 2 files and train_target 1: they pair up in order"
+
+
+def test_a_bidirectional_encoder_does_not_reverse_its_source(path):
+    message = refusal(path, RECIPE + "[model]\nreverse_source = true\n")
+    assert message == "model: reverse_source needs bidirectional = false"
+    assert ModelConfig(reverse_source=True, bidirectional=False).reverse_source
+
+
+def test_a_copying_bridge_needs_equal_layers_and_widths():
+    fitting = {"bridge": "copy", "encoder_hidden_size": 4, "decoder_hidden_size": 8}
+    assert ModelConfig(**fitting).bridge == "copy"
+    with pytest.raises(ConfigError, match=r"encoder has 2 layers of 4, the decoder 2 of 8$"):
+        parse(ModelConfig, fitting | {"bidirectional": False}, where="model")
+    with pytest.raises(ConfigError, match=r"encoder has 3 layers of 8, the decoder 2 of 8$"):
+        parse(ModelConfig, fitting | {"encoder_layers": 3}, where="model")
+
+
+def test_a_linear_bridge_needs_neither():
+    different = {"encoder_hidden_size": 3, "decoder_hidden_size": 8, "encoder_layers": 1}
+    assert ModelConfig(bridge="linear", **different).decoder_layers == 2
+
+
+@pytest.mark.parametrize(
+    "content", ["updates", RECIPE + "[data]\n", "name = [", b'name = "\xff"', b"\x00"]
+)
+def test_what_is_not_toml_is_told(path, content):
+    assert refusal(path, content).startswith(" is not TOML: ")
+
+
+def test_a_missing_recipe_is_told(path):
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == f"recipe {path}: No such file or directory"
+
+
+def test_a_folder_is_no_recipe(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(tmp_path)
+    assert str(caught.value) == f"recipe {tmp_path}: Is a directory"
+
+
+@pytest.mark.parametrize("table", [3, "x", None, []])
+def test_what_is_not_a_table_is_refused(table):
+    with pytest.raises(ConfigError, match=r"^options: .+"):
+        parse(Options, table, where="options")
