@@ -13,9 +13,9 @@ together, `finish` puts one text's results back in their places.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,28 +24,13 @@ from mt.bundle import Bundle, load_bundle
 from mt.config import SearchConfig
 from mt.engine import Engine, load_engine
 from mt.errors import ConfigError
+from mt.flags import Segment, find_flags
 from mt.search import Hypothesis, search
 from mt.text import Document, split_document, split_long
 from mt.tokenizer import TokenizerPair
-from mt.tokens import UNKNOWN
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "de-en"
 """The model folder that comes with the library."""
-
-TRUNCATED = "truncated"
-"""Flag: the translation of a segment reached its length limit before the model ended it."""
-REPEATED = "repeated"
-"""Flag: one to four words stand three or more times in a row in the translation of a segment, and
-none do so in the segment itself."""
-COPIED = "copied"
-"""Flag: a segment of two or more words came back unchanged, letter case and the white space
-between its words aside."""
-UNKNOWN_CHARACTERS = "unknown_characters"
-"""Flag: the text has characters that the model's vocabulary cannot spell; what they meant is not
-in the translation."""
-SPLIT = "split"
-"""Flag: a segment longer than search.max_source_pieces was translated in parts; nothing is lost,
-but the parts did not know of each other."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +42,7 @@ class Translation:
     score: float
     """exp of the mean log-probability of the tokens written, from 0 to 1; 1 if none had to be."""
     flags: frozenset[str] = frozenset()
-    """Reasons for a closer look, any of `TRUNCATED`, `REPEATED`, `COPIED`, `UNKNOWN_CHARACTERS`
-    and `SPLIT`; each is defined beside its name in this module."""
+    """Reasons for a closer look; `mt.flags` names and defines each."""
     alternatives: tuple[str, ...] = ()
     """Further translations of the whole text, better ones first, as many as asked for and found."""
 
@@ -219,7 +203,7 @@ class Translator:
         return Translation(
             text=plan.document.join(segments),
             score=math.exp(total / written) if written else 1.0,
-            flags=frozenset(self._flags(plan, best, segments)),
+            flags=frozenset(find_flags(_outcomes(plan, best, segments))),
             alternatives=self._alternatives(plan, results),
         )
 
@@ -251,20 +235,15 @@ class Translator:
         # Different tokens can spell the same text.
         return tuple(dict.fromkeys(texts))[1:]
 
-    def _flags(
-        self, plan: Plan, best: Sequence[Hypothesis], segments: Sequence[str]
-    ) -> Iterator[str]:
-        pairs = list(zip(plan.document.segments, segments, plan.counts, strict=True))
-        if not all(hypothesis.finished for hypothesis in best):
-            yield TRUNCATED
-        if any(_repeats(after) and not _repeats(before) for before, after, _ in pairs):
-            yield REPEATED
-        if any(count and _copied(before, after) for before, after, count in pairs):
-            yield COPIED
-        if any(UNKNOWN in source for source in plan.sources):
-            yield UNKNOWN_CHARACTERS
-        if any(count > 1 for count in plan.counts):
-            yield SPLIT
+
+def _outcomes(plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str]) -> list[Segment]:
+    parts = zip(plan.sources, best, strict=True)
+    return [
+        Segment(source, translation, list(islice(parts, count)))
+        for source, translation, count in zip(
+            plan.document.segments, translations, plan.counts, strict=True
+        )
+    ]
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -280,15 +259,3 @@ def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         batch.append(number)
     if batch:
         yield batch
-
-
-_REPETITION = re.compile(r"(?<!\S)(\S+(?: \S+){0,3})(?: \1){2,}(?!\S)")
-
-
-def _repeats(text: str) -> bool:
-    return _REPETITION.search(" ".join(text.split())) is not None
-
-
-def _copied(source: str, translation: str) -> bool:
-    words = source.casefold().split()
-    return len(words) > 1 and words == translation.casefold().split()

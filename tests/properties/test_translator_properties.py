@@ -9,16 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import SearchConfig
+from mt.flags import COPIED, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokens import UNKNOWN
-from mt.translator import (
-    COPIED,
-    REPEATED,
-    SPLIT,
-    TRUNCATED,
-    UNKNOWN_CHARACTERS,
-    Translator,
-    _batches,
-)
+from mt.translator import Translator, _batches
 from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers
 
 # What cuts, hides or looks like a cut, and words the model knows, so that texts are mixed.

@@ -20,17 +20,10 @@ import mt.errors
 import mt.translator
 from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, MTError
+from mt.flags import COPIED, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, UNKNOWN
-from mt.translator import (
-    COPIED,
-    REPEATED,
-    SPLIT,
-    TRUNCATED,
-    UNKNOWN_CHARACTERS,
-    Translation,
-    Translator,
-)
+from mt.translator import Translation, Translator
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
 
 WORDS = {
@@ -45,6 +38,7 @@ WORDS = {
     "sehr": "very",
     "OK": "OK",
     "Taxi": "taxi",
+    "Hotdog": "hotdog",
     "ja": "yes",
 }
 GERMAN, ENGLISH = list(WORDS), list(WORDS.values())
@@ -270,6 +264,8 @@ def test_words_repeated_three_times_are_flagged(words):
         ["very", "dog", "very", "dogs", "very"],
         ["two", "dogs", "very", "OK", "yes"] * 2,
         ["dog", "dogs", "dog", "dogs"],
+        ["dog", "dog", "dogs"],
+        ["hotdog", "dog", "dog"],
     ],
 )
 def test_words_repeated_less_are_not(words):

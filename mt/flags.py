@@ -1,0 +1,66 @@
+"""Reasons to look at a translation twice, each named and defined here.
+
+Knows segments, their translations and what search said of them. Does not know how they were made.
+A flag is no error: the text is there, and the flag says what may be wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mt.search import Hypothesis
+from mt.tokens import UNKNOWN
+
+TRUNCATED = "truncated"
+"""The translation of a segment reached its length limit before the model ended it."""
+REPEATED = "repeated"
+"""One to four words stand three or more times in a row in the translation of a segment, and none
+do so in the segment itself."""
+COPIED = "copied"
+"""A segment of two or more words came back unchanged, letter case and the white space between its
+words aside."""
+UNKNOWN_CHARACTERS = "unknown_characters"
+"""The text has characters that the model's vocabulary cannot spell; what they meant is not in the
+translation."""
+SPLIT = "split"
+"""A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
+parts did not know of each other."""
+
+
+class Segment(NamedTuple):
+    """One segment after translation."""
+
+    source: str
+    translation: str
+    parts: Sequence[tuple[Sequence[int], Hypothesis]]
+    """Source ids and best hypothesis of each part: one, more if the segment was split, none if it
+    has no token and passed through as it is."""
+
+
+def find_flags(segments: Sequence[Segment]) -> Iterator[str]:
+    """The flags of a text, each at most once."""
+    parts = [part for segment in segments for part in segment.parts]
+    if not all(hypothesis.finished for _, hypothesis in parts):
+        yield TRUNCATED
+    if any(_repeats(each.translation) and not _repeats(each.source) for each in segments):
+        yield REPEATED
+    if any(each.parts and _copied(each.source, each.translation) for each in segments):
+        yield COPIED
+    if any(UNKNOWN in ids for ids, _ in parts):
+        yield UNKNOWN_CHARACTERS
+    if any(len(each.parts) > 1 for each in segments):
+        yield SPLIT
+
+
+_REPETITION = re.compile(r"(?<!\S)(\S+(?: \S+){0,3})(?: \1){2,}(?!\S)")
+
+
+def _repeats(text: str) -> bool:
+    return _REPETITION.search(" ".join(text.split())) is not None
+
+
+def _copied(source: str, translation: str) -> bool:
+    words = source.casefold().split()
+    return len(words) > 1 and words == translation.casefold().split()
