@@ -21,6 +21,8 @@ do so in the segment itself."""
 COPIED = "copied"
 """A segment of two or more words came back unchanged, letter case and the white space between its
 words aside."""
+EMPTY = "empty"
+"""The model had nothing to say of a segment, which is missing from the translation."""
 UNKNOWN_CHARACTERS = "unknown_characters"
 """The text has characters that the model's vocabulary cannot spell; what they meant is not in the
 translation."""
@@ -48,6 +50,8 @@ def find_flags(segments: Sequence[Segment]) -> Iterator[str]:
         yield REPEATED
     if any(each.parts and _copied(each.source, each.translation) for each in segments):
         yield COPIED
+    if any(each.parts and not each.translation for each in segments):
+        yield EMPTY
     if any(UNKNOWN in ids for ids, _ in parts):
         yield UNKNOWN_CHARACTERS
     if any(len(each.parts) > 1 for each in segments):

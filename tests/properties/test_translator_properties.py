@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import SearchConfig
-from mt.flags import COPIED, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
+from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokens import UNKNOWN
 from mt.translator import Translator, _batches
 from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers
@@ -26,7 +26,7 @@ TEXTS = st.text(ANY_CHARACTER, max_size=20) | st.lists(
     st.sampled_from(AWKWARD) | st.sampled_from(WORDS), max_size=12
 ).map("".join)
 BREAKS = "\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-FLAGS = {TRUNCATED, REPEATED, COPIED, UNKNOWN_CHARACTERS, SPLIT}
+FLAGS = {EMPTY, TRUNCATED, REPEATED, COPIED, UNKNOWN_CHARACTERS, SPLIT}
 
 
 @cache

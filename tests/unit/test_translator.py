@@ -6,6 +6,7 @@ texts, scores and alternatives can be told with a pencil.
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ import mt.errors
 import mt.translator
 from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, MTError
-from mt.flags import COPIED, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
+from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, UNKNOWN
 from mt.translator import Translation, Translator
@@ -311,6 +312,11 @@ def test_a_partial_copy_is_not_flagged():
     assert one("OK Taxi ja").flags == frozenset()
 
 
+def test_a_segment_translated_to_nothing_is_flagged():
+    assert EMPTY in one("Hallo.\nOK Taxi", always()).flags
+    assert EMPTY not in one("Hallo.\n\n---\n").flags
+
+
 def test_unknown_characters_are_flagged():
     assert one("ein 犬 läuft") == Translation("a runs", 1.0, frozenset({UNKNOWN_CHARACTERS}))
     assert UNKNOWN_CHARACTERS in one("ein Hund\n犬").flags
@@ -355,7 +361,7 @@ def test_a_part_without_a_translation_leaves_no_double_space():
         return word_by_word([token for token in source if token != en("very")])
 
     assert (
-        one("ein Hund bellt, sehr sehr ja", script, max_source_pieces=2).text == "a dog barks, yes"
+        one("ein Hund sehr sehr zwei Hunde", script, max_source_pieces=2).text == "a dog two dogs"
     )
 
 
@@ -429,6 +435,15 @@ def test_more_alternatives_than_the_beam_holds_are_refused():
     assert str(caught.value) == ("5 alternatives are more than a beam of 5 can hold: at most 4")
     with pytest.raises(ConfigError):
         translator(choices, beam_size=1).translate([], alternatives=1)
+
+
+def test_the_length_penalty_decides_between_short_and_long():
+    def script(source):
+        return [{END: 0.5, en("dog"): 0.4}]
+
+    # log 0.5 against log 0.4 divided by (7 / 6) ** alpha.
+    assert one("Hund", script, length_penalty=0).text == ""
+    assert one("Hund", script, length_penalty=5).text == "dog"
 
 
 # Batches
@@ -513,10 +528,11 @@ def test_a_translator_says_what_it_is():
 
 
 def test_other_decoding_options_are_another_translator():
-    real = Translator.from_bundle(tiny_bundle())
+    real = Translator.from_bundle(dataclasses.replace(tiny_bundle(), identity="3f0c"))
     greedy = real.with_search(SearchConfig(beam_size=1))
     assert real.search_config.beam_size == 5
     assert greedy.search_config.beam_size == 1
+    assert greedy.identity == "3f0c"
     for attribute in ("name", "source_language", "target_language", "engine", "identity"):
         assert getattr(greedy, attribute) == getattr(real, attribute)
     texts = [[t.text for t in side.translate(SOURCES)] for side in (real, greedy)]
