@@ -59,12 +59,11 @@ def _load_service(
 
 def _load_translator(settings: Settings) -> Translator[Any, Any]:
     # Imported only here, so that a service over another translator never loads torch.
+    import torch
+
     from mt.translator import Translator as Model
 
-    if settings.threads is not None:
-        import torch
-
-        torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads)
     return Model.load(settings.model)
 
 

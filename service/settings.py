@@ -32,8 +32,9 @@ class Settings(BaseSettings):
     """TCP port to listen on; 0 takes a free one."""
     model: Path | None = None
     """Folder of the model to serve; unset serves the bundled one."""
-    threads: int | None = Field(None, ge=1, le=256)
-    """CPU threads of the matrix products; unset leaves the choice to the library."""
+    threads: int = Field(1, ge=1, le=256)
+    """CPU threads of the matrix products. More help large batches only, and suffer from whatever
+    else the machine does; further processes scale better."""
 
     char_limit: int = Field(10_000, ge=1, le=1_000_000)
     """Longest text accepted, in characters."""

@@ -2,6 +2,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from mt.errors import TrainingError
 from mt.model import Seq2Seq
 from mt.tokens import PAD
 from mt.training import Trainer
-from mt.training.checkpoint import load_checkpoint
+from mt.training.checkpoint import Progress, load_checkpoint
 from mt.training.loop import use_bf16
 from mt.training.schedule import learning_rate
 
@@ -94,14 +95,15 @@ class Run:
             folder,
             # Of the update and not of the call, so that a resumed run gets the score it would have.
             validate=lambda model: {
-                "bleu": scores[
-                    min(self.trainer.progress.update // self.config.validate_every, len(scores)) - 1
-                ],
+                "bleu": scores[min(self._validations_due(), len(scores)) - 1],
                 "signature": "scripted",
             },
             publish=lambda model, record: self.published.append(record["update"]),
             report=lambda record: self.reported.append(dict(record)),
         )
+
+    def _validations_due(self) -> int:
+        return math.ceil(self.trainer.progress.update / self.config.validate_every)
 
     @property
     def weights(self) -> list[torch.Tensor]:
@@ -183,7 +185,7 @@ def test_small_gradients_are_left_as_those_of_the_mean_over_positions(tmp_path):
 
 
 def test_a_line_of_metrics_is_a_mean_over_all_positions_since_the_last(tmp_path):
-    summing = Run(tmp_path, updates=3, log_every=3)
+    summing = Run(tmp_path, updates=4, log_every=4, decay_from=1.0)
     batches = epoch_batches(next_letters(), 60, seed=1, epoch=0)
     words = [int((next_letters().target.lengths[batch] + 1).sum()) for batch in batches]
     summing.run_until(2)
@@ -191,12 +193,28 @@ def test_a_line_of_metrics_is_a_mean_over_all_positions_since_the_last(tmp_path)
     assert window["positions"] == words[0] + words[1]
     assert words[0] != words[1]  # or a mean of means would be as good
 
-    writing = Run(tmp_path, updates=3, log_every=2)
+    writing = Run(tmp_path, updates=3, log_every=2, decay_from=1.0)
     writing.trainer.run()
     first, last = writing.lines("train")
     assert (first["update"], last["update"]) == (2, 3)
     assert first["nll"] == window["nll"] / window["positions"]
     assert first["loss"] == window["loss"] / window["positions"]
+
+    summing.run_until(3)
+    rest = {name: value - window[name] for name, value in summing.trainer.progress.window.items()}
+    assert last["nll"] == pytest.approx(rest["nll"] / rest["positions"])
+
+
+def test_every_epoch_draws_its_batches_anew(tmp_path, monkeypatch):
+    drawn = []
+
+    def noted(corpus, budget, *, seed, epoch):
+        drawn.append((budget, seed, epoch))
+        return epoch_batches(corpus, budget, seed=seed, epoch=epoch)
+
+    monkeypatch.setattr("mt.training.loop.epoch_batches", noted)
+    Run(tmp_path, updates=10, batch_tokens=60, seed=1).run_until(9)  # an epoch has 4 batches
+    assert drawn == [(60, 1, 0), (60, 1, 1), (60, 1, 2)]
 
 
 def test_the_run_computes_with_the_threads_asked_for(tmp_path):
@@ -343,11 +361,11 @@ def test_a_changed_environment_is_reported(tmp_path):
 
 
 RESUMED = {
-    "updates": 17,  # an epoch has 4 batches: 8 short words in one, 64 longer ones in three or four
+    "updates": 17,  # an epoch has 4 batches
     "validate_every": 6,
     "checkpoint_every": 4,
     "log_every": 3,
-    "scores": [2.0, 1.0, 3.0],
+    "scores": [2.0, 3.0, 1.0],
 }
 
 
@@ -356,14 +374,14 @@ def left_alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("left_alone")
     run = Run(folder, **RESUMED)
     run.trainer.run()
-    return run.weights, metrics(folder), run.published
+    return run.weights, metrics(folder), run.trainer.progress, run.published
 
 
 @pytest.mark.parametrize("interval", [1, 2, 3, 5])
 def test_a_run_stopped_again_and_again_ends_bit_for_bit_like_one_left_alone(
     tmp_path, left_alone, interval
 ):
-    weights, lines, published = left_alone
+    weights, lines, progress, published = left_alone
     assert [line["epoch"] for line in lines if line["event"] == "train"][-1] >= 3
     found: list[int] = []
     for part in itertools.count(1):
@@ -375,7 +393,8 @@ def test_a_run_stopped_again_and_again_ends_bit_for_bit_like_one_left_alone(
             break
     assert all(map(torch.equal, run.weights, weights))
     assert without_times(metrics(tmp_path)) == without_times(lines)
-    assert found == published
+    assert untimed(run.trainer.progress) == untimed(progress)
+    assert found == published == [6, 12]
 
 
 def without_times(lines: list[dict]) -> list[dict]:
@@ -386,9 +405,13 @@ def without_times(lines: list[dict]) -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize("update", [5, 6, 7, 8, 9])
+def untimed(progress: Progress) -> Progress:
+    return replace(progress, seconds=0.0)
+
+
+@pytest.mark.parametrize("update", [5, 6, 7, 8, 9, 12, 13])
 def test_a_run_killed_after_its_last_checkpoint_goes_back_to_it(tmp_path, left_alone, update):
-    weights, lines, _ = left_alone
+    weights, lines, progress, _ = left_alone
 
     def killed() -> bool:
         if run.trainer.progress.update == update:
@@ -403,6 +426,7 @@ def test_a_run_killed_after_its_last_checkpoint_goes_back_to_it(tmp_path, left_a
     assert run.trainer.progress.update == update // 4 * 4
     run.trainer.run()
     assert all(map(torch.equal, run.weights, weights))
+    assert untimed(run.trainer.progress) == untimed(progress)
     assert without_times(metrics(tmp_path)) == without_times(lines)
 
 
