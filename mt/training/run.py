@@ -33,6 +33,7 @@ from mt.training.checkpoint import append_metrics
 from mt.training.loop import Report, Trainer, Validate
 
 RUN_FOLDER, RUN_RECORD = "run", "run.json"
+_TEXT_FILES = {"train_source", "train_target", "valid_source", "valid_target"}
 
 
 def open_run(
@@ -114,7 +115,8 @@ def _record(recipe: Recipe, corpus: Corpus, validation: Corpus) -> dict[str, Any
     sides = (corpus.source, corpus.target, validation.source, validation.target)
     arrays = [array for side in sides for array in (side.ids, side.starts)]
     return {
-        "recipe": recipe.model_dump(mode="json"),
+        # Without the places of the text: it may move, and its hash tells whether it is the same.
+        "recipe": recipe.model_dump(mode="json", exclude={"data": _TEXT_FILES}),
         "text": sha256(b"".join(array.tobytes() for array in arrays)),
         "filters": asdict(corpus.report),
     }

@@ -239,6 +239,14 @@ def test_changed_text_is_refused(checkout, recipe, trained, name):
         path.write_bytes(before)
 
 
+def test_text_that_has_only_moved_is_the_same_text(trained, tmp_path):
+    output = tmp_path / "trained"
+    shutil.copytree(trained[0], output)
+    moved = write_recipe(tmp_path / "elsewhere")
+    trainer = open_run(load_recipe(moved), output, lambda tokenizers: pytest.fail, resume=True)
+    assert trainer.progress.update == 60
+
+
 @pytest.mark.parametrize("name", ["run.json", "source.spm"])
 def test_a_damaged_run_is_refused_in_one_line(recipe, trained, tmp_path, name):
     output = tmp_path / "damaged"
