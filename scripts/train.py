@@ -6,6 +6,7 @@ events, and turns SIGTERM and SIGINT into a checkpoint.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,9 @@ def _find(recipe: Path) -> Path:
 
 
 def _train(recipe: Recipe, output: Path, resume: bool) -> int:
+    # oneDNN keeps the code it made for each of the last 1,024 shapes it saw, and nearly every batch
+    # is a new one: memory without use (the figures are in CHANGELOG.md). Read at its first product.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     from mt.training import open_run  # here, not above, so that --help need not wait for torch
 
     with _Display(recipe.training.updates) as display, _StopSignals() as signals:
