@@ -39,6 +39,7 @@ T = TypeVar("T", bound=Options)
 # Not strict: TOML and JSON have strings and lists where Python has paths and tuples.
 TextFile = Annotated[Path, Field(strict=False)]
 TextFiles = Annotated[tuple[TextFile, ...], Field(strict=False, min_length=1)]
+WholeNumbers = Annotated[tuple[int, ...], Field(strict=False, min_length=1)]
 
 
 class DataConfig(Options):
@@ -52,16 +53,27 @@ class DataConfig(Options):
     """Source sides of the training text (plain, .gz or .xz), one after the other."""
     train_target: TextFiles
     """Target sides of the training text, line by line the translations of `train_source`."""
-    valid_source: TextFile
-    """Source side of the validation text, which decides what is kept and never trains."""
-    valid_target: TextFile
+    valid_source: TextFile | None = None
+    """Source side of the validation text, which decides what is kept and never trains. Without one,
+    `held_out_pairs` of the training text take its place."""
+    valid_target: TextFile | None = None
     """Target side of the validation text."""
+    held_out_pairs: int = Field(1000, ge=1)
+    """Training pairs, evenly spread and at most a tenth of all, that validate where no validation
+    text is named; pairs that share a side with one of them do not train either."""
     max_pieces: int = Field(100, ge=2, le=2000)
     """Pairs with a side of more subword pieces than this are left out of training."""
     max_length_ratio: float = Field(4.0, gt=1)
     """Pairs whose sides differ by more than this factor in pieces (plus 5) are left out."""
     remove_duplicates: bool = True
     """Keep only the first of equal (source, target) pairs."""
+    subword_sampling: float = Field(0.0, ge=0, le=1)
+    """Cut words into pieces anew each epoch: the share of merges skipped for a BPE tokenizer
+    (BPE-dropout; Provilkov et al. 2020, 3), the smoothing alpha for a unigram one (Kudo 2018, 3);
+    0 always takes the best pieces. Training text only."""
+    joined_share: float = Field(0.0, ge=0, le=1)
+    """Share of the training pairs that are joined to others each epoch, up to a length drawn below
+    `max_pieces`, so that a model of short sentences learns long inputs (Kondo et al. 2021)."""
     licence: str = "not stated"
     """Licence and attribution of the text, written into the model card."""
 
@@ -72,6 +84,8 @@ class DataConfig(Options):
                 f"train_source names {len(self.train_source)} files and train_target "
                 f"{len(self.train_target)}: they pair up in order"
             )
+        if (self.valid_source is None) != (self.valid_target is None):
+            raise ValueError("valid_source and valid_target go together")
         return self
 
 
@@ -118,10 +132,36 @@ class ModelConfig(Options):
     """Use the target embedding as the output layer (Press and Wolf 2017)."""
     forget_bias: float = Field(1.0, ge=-10, le=10)
     """Initial bias of every forget gate (Gers et al. 2000; Jozefowicz et al. 2015)."""
+    chrono_length: int = Field(0, ge=0, le=100_000)
+    """Longest expected dependency in steps, at least 3: each unit draws from up to it how long it
+    remembers at first (chrono initialisation; Tallec and Ollivier 2018, 2), which replaces
+    `forget_bias`; 0 is off. Costs no time."""
+    output_tanh: bool = True
+    """Squash the cell on its way out, h = o * tanh(c); false gives h = o * c (Greff et al. 2017,
+    IV.C, NOAF), which has no bound unless `coupled_gates` gives it one. False leaves the fused
+    path: a training step of the layers takes about 1.9 times as long on a CPU."""
+    coupled_gates: bool = False
+    """Forget as much as is written, f = 1 - i, without parameters for f (Greff et al. 2017, IV.C,
+    CIFG). Leaves the fused path: a training step of the layers takes about 1.4 times as long on a
+    CPU."""
+    peepholes: bool = False
+    """Let the gates see the cell, each unit its own (Gers and Schmidhuber 2000; Graves 2013, eqs.
+    7-11). Leaves the fused path: a training step of the layers takes about 1.9 times as long on a
+    CPU."""
+    layer_norm: bool = False
+    """Normalise what the gates sum up and the cell that is shown (Ba et al. 2016, supplement).
+    Leaves the fused path: a training step of the layers takes about 2.1 times as long on a CPU."""
+    residual: bool = False
+    """Add to the output of a layer its input (He et al. 2016; Wu et al. 2016, 3.1), from the second
+    layer on: the first has another width below it. States stay as they are, so in the encoder, of
+    which nothing else is kept, it takes three layers to matter."""
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
     """Share of embedding units dropped, one mask per sequence (Gal and Ghahramani 2016)."""
     layer_dropout: float = Field(0.2, ge=0, lt=1)
     """Share of units dropped between layers, one mask per sequence."""
+    weight_drop: float = Field(0.0, ge=0, lt=1)
+    """Share of the weights between hidden states dropped, one mask per batch (DropConnect; Merity
+    et al. 2018, 2)."""
     output_dropout: float = Field(0.3, ge=0, lt=1)
     """Share of units dropped before the output layer, one mask per sequence."""
     word_dropout: float = Field(0.1, ge=0, lt=1)
@@ -132,6 +172,23 @@ class ModelConfig(Options):
     def _consistent(self) -> Self:
         if self.bidirectional and self.reverse_source:
             raise ValueError("reverse_source needs bidirectional = false")
+        if self.chrono_length in (1, 2):
+            raise ValueError(f"chrono_length is 0 or at least 3 (found {self.chrono_length})")
+        if self.chrono_length and self.forget_bias != 1.0:
+            raise ValueError(
+                "chrono_length sets the forget biases: leave forget_bias at 1.0 "
+                f"(found {self.forget_bias})"
+            )
+        if self.layer_norm and min(self.encoder_hidden_size, self.decoder_hidden_size) < 2:
+            raise ValueError(
+                "layer_norm needs hidden sizes of at least 2 "
+                f"(found {self.encoder_hidden_size} and {self.decoder_hidden_size})"
+            )
+        if self.residual and self.encoder_layers < 3 and self.decoder_layers < 2:
+            raise ValueError(
+                "residual needs 3 encoder layers or 2 decoder layers "
+                f"(found {self.encoder_layers} and {self.decoder_layers})"
+            )
         if self.bridge == "copy":
             width = self.encoder_hidden_size * (2 if self.bidirectional else 1)
             if (self.encoder_layers, width) != (self.decoder_layers, self.decoder_hidden_size):
@@ -156,12 +213,29 @@ class TrainingConfig(Options):
     """Decay of Adam's second moment; the first is 0.9 (Vaswani et al. 2017, 5.3)."""
     warmup_updates: int = Field(300, ge=0)
     """Updates over which the step size rises linearly from 0 to its peak."""
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    """How the step size falls from its peak: over the last part of the run (`decay_from`), or
+    whenever the validation text says so (`plateau_patience`)."""
     decay_from: float = Field(0.4, ge=0, le=1)
-    """Share of the run after which the step size falls, along half a cosine, to 1 % of its peak."""
+    """Share of the run after which a cosine schedule falls, along half a cosine, to 1 % of its peak
+    (Loshchilov and Hutter 2017, without restarts)."""
+    plateau_patience: int = Field(2, ge=1)
+    """Validations without a lower validation loss after which a plateau schedule cuts the step
+    size."""
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    """What a plateau schedule multiplies the step size by."""
     clip_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this Euclidean norm (Pascanu et al. 2013)."""
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     """Probability mass spread evenly over the vocabulary (Szegedy et al. 2016)."""
+    averaging: Literal["none", "exponential", "checkpoints"] = "exponential"
+    """Which average of the weights is validated and kept: none, an exponential one over updates
+    (Polyak and Juditsky 1992), or the mean of the last validations (Vaswani et al. 2017, 6.1)."""
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    """Share of the exponential average that stays at each update: it spans about 1 / (1 - decay)
+    updates."""
+    average_checkpoints: int = Field(5, ge=1, le=50)
+    """Validations whose weights `averaging = "checkpoints"` takes the mean of."""
     seed: int = Field(1, ge=0, lt=2**31)
     """Decides initial weights, order and dropout; the same seed repeats the run."""
     threads: int = Field(1, ge=1, le=256)
@@ -194,10 +268,83 @@ class SearchConfig(Options):
     """Longest translation, in pieces per source piece, to which `max_length_extra` is added."""
     max_length_extra: int = Field(10, ge=1, le=1000)
     """Pieces a translation may always have beyond `max_length_ratio`."""
+    min_length_ratio: float = Field(0.0, ge=0, le=20)
+    """Shortest translation, in pieces per source piece, rounded down; the limit on the longest one
+    goes before it."""
+    min_length: int = Field(0, ge=0, le=1000)
+    """Pieces of the shortest translation, where that is more than `min_length_ratio` asks for."""
+    no_repeat_ngram_size: int = Field(0, ge=0, le=100)
+    """No sequence of this many pieces stands twice in a translated segment (Paulus et al. 2018,
+    2.5); 0 allows any."""
+    temperature: float = Field(0.0, ge=0, le=100)
+    """Above 0, translations are drawn piece by piece instead of searched for, from the model's
+    probabilities to the power of 1 / temperature (Holtzman et al. 2020, 3.3); less than 1 keeps
+    closer to what the model finds likely. 0 searches with a beam."""
+    top_k: int = Field(0, ge=0)
+    """Draw each piece from the most probable this many (Fan et al. 2018, 5.4); 0 draws from all.
+    Needs a temperature above 0."""
+    seed: int = Field(1, ge=0, lt=2**31)
+    """Decides the draws, together with the segment itself: the same segment is translated alike
+    wherever it stands, and alike again with the same seed."""
     max_source_pieces: int = Field(100, ge=2, le=2000)
     """Longer segments are split at white space before translation and flagged."""
+    truecase: bool = True
+    """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put
+    the first two back into their case after translation (`mt.casing`; Lita et al. 2003)."""
     batch_tokens: int = Field(2000, ge=1)
     """Upper bound on source pieces translated at once, padding included."""
+
+    @model_validator(mode="after")
+    def _draws_or_searches(self) -> Self:
+        if self.top_k and not self.temperature:
+            raise ValueError(
+                f"top_k = {self.top_k} needs a temperature above 0: a beam search draws nothing"
+            )
+        return self
+
+
+class EvaluationConfig(Options):
+    """How translations are compared: no table of a recipe, and no part of a model folder."""
+
+    paired_test: Literal["randomization", "bootstrap"] = "randomization"
+    """Paired test behind the p-values: "randomization" (approximate; Riezler and Maxwell 2005) or
+    "bootstrap" (Koehn 2004), which takes more chance differences for real ones."""
+    length_edges: WholeNumbers = (10, 15, 20, 30)
+    """Longest sources, in words, of each bucket but the last."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        edges = self.length_edges
+        if any(low >= high for low, high in zip((0, *edges), edges, strict=False)):
+            raise ValueError(f"length_edges rise from 1 on (found {list(edges)})")
+        return self
+
+
+class JobConfig(Options):
+    """How `mt.jobs` reads the lines of a file and writes their translations; in no recipe."""
+
+    column: int | None = Field(None, ge=1)
+    """Column to translate, counted from 1, of lines with columns between tabs. The translation
+    becomes a new last column. Else the whole line is translated."""
+    replace: bool = False
+    """The translation takes the place of its column."""
+    format: Literal["text", "jsonl"] = "text"
+    """What is written for a line: its translation, or a JSON object with line (its number), source,
+    translation, score and flags, and with a column also columns (all of the line)."""
+    n_best: int = Field(1, ge=1, le=64)
+    """Translations of each line. All but the best are in alternatives of its JSON object, with
+    their scores; there may be fewer."""
+    min_score: float = Field(0.0, ge=0, le=1)
+    """A line whose translation scores less is flagged low_score, and kept as it is. A score is the
+    geometric mean of the probabilities of the pieces written, from 0 to 1."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.replace and (self.column is None or self.format == "jsonl"):
+            raise ValueError("replace needs a column and format text")
+        if self.n_best > 1 and self.format == "text":
+            raise ValueError(f"n_best = {self.n_best} needs format jsonl: text has one a line")
+        return self
 
 
 class Recipe(Options):
@@ -205,6 +352,9 @@ class Recipe(Options):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the model, for its card and for logs."""
+    init_from: TextFile | None = None
+    """Model folder to start from (fine-tuning): its weights, which [model] has to fit, and its
+    tokenizers, so that [tokenizer] has no say. Relative to the recipe's own folder."""
     data: DataConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
@@ -230,8 +380,10 @@ def load_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"recipe {path} is not TOML: {error}") from error
     recipe = parse(Recipe, table, where=f"recipe {path}")
-    base = path.parent if data_folder is None else data_folder
-    return recipe.model_copy(update={"data": _absolute(recipe.data, base.resolve())})
+    own = path.parent.resolve()
+    base = own if data_folder is None else data_folder.resolve()
+    init_from = recipe.init_from and own / recipe.init_from
+    return recipe.model_copy(update={"data": _absolute(recipe.data, base), "init_from": init_from})
 
 
 def parse(options: type[T], table: Any, where: str) -> T:
@@ -251,8 +403,8 @@ def _absolute(data: DataConfig, base: Path) -> DataConfig:
         update={
             "train_source": tuple(base / path for path in data.train_source),
             "train_target": tuple(base / path for path in data.train_target),
-            "valid_source": base / data.valid_source,
-            "valid_target": base / data.valid_target,
+            "valid_source": data.valid_source and base / data.valid_source,
+            "valid_target": data.valid_target and base / data.valid_target,
         }
     )
 

@@ -14,13 +14,14 @@ Sequences run time first inside the layers, sentence first outside.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mt.config import ModelConfig
-from mt.lstm import LSTM, LSTMState
+from mt.lstm import LSTM, STANDARD, LoopedLSTM, LSTMState, Variant
 from mt.tokens import END, UNKNOWN
 
 
@@ -48,14 +49,15 @@ class Encoder(nn.Module):
         self.word_dropout = WordDropout(config.word_dropout)
         width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
         self.layers = nn.ModuleList(
-            LSTM(
+            _lstm(
+                config,
                 config.embedding_size if layer == 0 else width,
                 config.encoder_hidden_size,
                 bidirectional=config.bidirectional,
-                forget_bias=config.forget_bias,
             )
             for layer in range(config.encoder_layers)
         )
+        self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
 
     def forward(self, source: Tensor, lengths: Tensor) -> LSTMState:
@@ -65,10 +67,13 @@ class Encoder(nn.Module):
         inputs = self.embedding_dropout(self.embedding(self.word_dropout(source).T))
         finals = []
         for depth, layer in enumerate(self.layers):
+            below = inputs
             if depth > 0:
                 inputs = self.layer_dropout(inputs)
             inputs, state = layer(inputs, lengths=lengths)
             finals.append(state)
+            if depth > 0 and self.residual:
+                inputs = inputs + below
         return LSTMState(
             torch.stack([_join_directions(state.hidden) for state in finals]),
             torch.stack([_join_directions(state.cell) for state in finals]),
@@ -144,15 +149,16 @@ class Decoder(nn.Module):
         self.embedding_dropout = LockedDropout(config.embedding_dropout)
         self.word_dropout = WordDropout(config.word_dropout)
         self.layers = nn.ModuleList(
-            LSTM(
+            _lstm(
+                config,
                 config.embedding_size + config.context_size
                 if layer == 0
                 else config.decoder_hidden_size,
                 config.decoder_hidden_size,
-                forget_bias=config.forget_bias,
             )
             for layer in range(config.decoder_layers)
         )
+        self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
         self.readout = nn.Linear(
             config.decoder_hidden_size + config.context_size + config.embedding_size,
@@ -167,10 +173,13 @@ class Decoder(nn.Module):
         context = state.context.expand(steps, *state.context.shape)
         outputs = torch.cat([embedded, context], dim=-1)
         for depth, layer in enumerate(self.layers):
+            below = outputs
             if depth > 0:
                 outputs = self.layer_dropout(outputs)
             initial = LSTMState(state.lstm.hidden[depth, None], state.lstm.cell[depth, None])
             outputs, _ = layer(outputs, initial)
+            if depth > 0 and self.residual:
+                outputs = outputs + below
         readouts: Tensor = self.output_dropout(
             self.readout(torch.cat([outputs, context, embedded], dim=-1))
         )
@@ -182,14 +191,14 @@ class Decoder(nn.Module):
         output = torch.cat([embedded, state.context], dim=-1)
         after = []
         for depth, layer in enumerate(self.layers):
-            assert isinstance(layer, LSTM)
-            after.append(
-                layer.step(output, LSTMState(state.lstm.hidden[depth], state.lstm.cell[depth]))
-            )
-            output = after[-1].hidden
+            assert isinstance(layer, LSTM | LoopedLSTM)
+            before = LSTMState(state.lstm.hidden[depth], state.lstm.cell[depth])
+            after.append(layer.step(output, before))
+            hidden = after[-1].hidden
+            output = hidden + output if depth > 0 and self.residual else hidden
         readout = self.readout(torch.cat([output, state.context, embedded], dim=-1))
-        hidden, cell = (torch.stack(states) for states in zip(*after, strict=True))
-        return readout, DecoderState(LSTMState(hidden, cell), state.context)
+        lstm = LSTMState(*(torch.stack(states) for states in zip(*after, strict=True)))
+        return readout, DecoderState(lstm, state.context)
 
 
 class Seq2Seq(nn.Module):
@@ -272,6 +281,27 @@ def reverse_each(tokens: Tensor, lengths: Tensor) -> Tensor:
     positions = torch.arange(tokens.shape[1], device=tokens.device)
     mirrored = lengths.to(tokens.device)[:, None] - 1 - positions
     return tokens.gather(1, torch.where(mirrored >= 0, mirrored, positions))
+
+
+def _lstm(
+    config: ModelConfig, input_size: int, hidden_size: int, *, bidirectional: bool = False
+) -> LSTM | LoopedLSTM:
+    """One layer, on the fused path where the configuration asks for the standard equations."""
+    variant = Variant(
+        output_tanh=config.output_tanh,
+        coupled_gates=config.coupled_gates,
+        peepholes=config.peepholes,
+        layer_norm=config.layer_norm,
+    )
+    layer = LSTM if variant == STANDARD else partial(LoopedLSTM, variant=variant)
+    return layer(
+        input_size,
+        hidden_size,
+        bidirectional=bidirectional,
+        forget_bias=config.forget_bias,
+        chrono_length=config.chrono_length,
+        weight_drop=config.weight_drop,
+    )
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:

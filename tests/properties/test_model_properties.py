@@ -15,10 +15,11 @@ from torch import Tensor
 from mt.config import ModelConfig
 from mt.engine import TorchEngine, trained_parameters
 from mt.loss import cross_entropy
-from mt.lstm import LSTM
+from mt.lstm import Variant
 from mt.model import Seq2Seq, reverse_each
 from mt.search import Hypothesis, search
 from mt.tokens import BEGIN, END
+from support.layers import VARIANTS, make_layer, randomised, unrolled
 from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config, tiny_model
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
@@ -28,10 +29,13 @@ layers = st.integers(1, 3)
 
 @st.composite
 def configs(draw: st.DrawFn) -> ModelConfig:
-    """Every shape a model can have, in up to three layers a side."""
+    """Every shape and every cell a model can have, in up to three layers a side."""
     reading = draw(st.sampled_from(["forward", "reversed", "both"]))
-    encoder_layers, width = draw(layers), draw(st.integers(1, 4))
-    shape = {
+    variant = draw(st.sampled_from(VARIANTS))
+    widths = st.integers(2 if variant.layer_norm else 1, 4)
+    encoder_layers, width = draw(layers), draw(widths)
+    shape: dict[str, Any] = {
+        **variant._asdict(),
         "bidirectional": reading == "both",
         "reverse_source": reading == "reversed",
         "encoder_layers": encoder_layers,
@@ -42,11 +46,15 @@ def configs(draw: st.DrawFn) -> ModelConfig:
     }
     if draw(st.booleans()):
         directions = 2 if reading == "both" else 1
-        copied = {"decoder_layers": encoder_layers, "decoder_hidden_size": width * directions}
-        return tiny_config(bridge="copy", **copied, **shape)
-    return tiny_config(
-        decoder_layers=draw(layers), decoder_hidden_size=draw(st.integers(1, 4)), **shape
-    )
+        shape |= {
+            "bridge": "copy",
+            "decoder_layers": encoder_layers,
+            "decoder_hidden_size": width * directions,
+        }
+    else:
+        shape |= {"decoder_layers": draw(layers), "decoder_hidden_size": draw(widths)}
+    shape["residual"] = shape["decoder_layers"] > 1 and draw(st.booleans())
+    return tiny_config(**shape)
 
 
 def rows(size: int, *, min_size: int = 0) -> st.SearchStrategy[list[list[int]]]:
@@ -138,32 +146,29 @@ def test_a_translation_is_the_same_alone_and_in_any_batch(
 
 @given(
     seed=seeds,
+    variant=st.sampled_from([None, *VARIANTS]),
     inputs=st.integers(1, 4),
     hidden=st.integers(1, 4),
     bidirectional=st.booleans(),
     lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
 )
-def test_the_fused_layer_equals_the_cell_on_any_shape(
-    seed: int, inputs: int, hidden: int, bidirectional: bool, lengths: list[int]
+def test_a_layer_equals_its_cells_on_any_shape(
+    seed: int,
+    variant: Variant | None,
+    inputs: int,
+    hidden: int,
+    bidirectional: bool,
+    lengths: list[int],
 ) -> None:
+    layer = randomised(make_layer(variant, inputs, hidden, bidirectional=bidirectional), seed)
     random = torch.Generator().manual_seed(seed)
-    layer = LSTM(inputs, hidden, bidirectional=bidirectional).double()
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            if parameter.requires_grad:
-                parameter.normal_(generator=random)
-    steps, count = max(lengths), len(lengths)
-    batch = torch.randn(steps, count, inputs, generator=random, dtype=torch.float64)
+    shape = (max(lengths), len(lengths), inputs)
+    batch = torch.randn(shape, generator=random, dtype=torch.float64)
     outputs, final = layer(batch, lengths=torch.tensor(lengths))
-    for direction, cell in enumerate(layer.cells()):
-        columns = slice(direction * hidden, (direction + 1) * hidden)
-        for row, length in enumerate(lengths):
-            own = batch[:length, [row]]
-            gates = cell.unroll(own.flip(0) if direction else own)
-            expected = gates.hidden.flip(0) if direction else gates.hidden
-            torch.testing.assert_close(outputs[:length, [row], columns], expected, **CLOSE)
-            torch.testing.assert_close(final.hidden[direction, [row]], gates.hidden[-1], **CLOSE)
-            torch.testing.assert_close(final.cell[direction, [row]], gates.cell[-1], **CLOSE)
+    expected, expected_final = unrolled(layer.cells(), batch, lengths=torch.tensor(lengths))
+    torch.testing.assert_close(outputs, expected, **CLOSE)
+    torch.testing.assert_close(final.hidden, expected_final.hidden, **CLOSE)
+    torch.testing.assert_close(final.cell, expected_final.cell, **CLOSE)
 
 
 @given(rows(SOURCE_SIZE, min_size=1))

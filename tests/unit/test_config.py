@@ -112,8 +112,9 @@ def test_every_field_is_documented(table):
 
 
 def test_every_field_is_documented_in_one_place_per_table():
-    tables = [field.annotation for field in Recipe.model_fields.values()]
-    assert tables == [str, *TABLES]
+    plain = {"name", "init_from"}
+    tables = [field.annotation for name, field in Recipe.model_fields.items() if name not in plain]
+    assert tables == [*TABLES]
 
 
 @pytest.mark.parametrize("table", TABLES[1:])
@@ -150,9 +151,21 @@ def test_a_misspelt_key_is_told_before_the_key_it_leaves_missing(path):
     assert refusal(path, misspelt) == "unknown key data.valid_sourc; did you mean valid_source?"
 
 
+def test_validation_text_has_both_sides_or_none(path):
+    wanted = "data: valid_source and valid_target go together"
+    assert refusal(path, RECIPE.replace('valid_target = "valid.en"\n', "")) == wanted
+
+
+def test_the_model_to_start_from_lies_beside_the_recipe(path):
+    path.write_text('init_from = "base"\n' + RECIPE)
+    assert load_recipe(path).init_from == path.parent / "base"
+    path.write_text(RECIPE)
+    assert load_recipe(path).init_from is None
+
+
 @pytest.mark.parametrize(
     ("left_out", "field"),
-    [('name = "small"\n', "name"), ('valid_target = "valid.en"\n', "data.valid_target")],
+    [('name = "small"\n', "name"), ('target_language = "en"\n', "data.target_language")],
 )
 def test_a_missing_key_is_named(path, left_out, field):
     assert refusal(path, RECIPE.replace(left_out, "")) == f"{field} is required"
@@ -172,6 +185,8 @@ def test_a_missing_key_is_named(path, left_out, field):
         ("[training]\nlearning_rate = nan", "training.learning_rate", "nan"),
         ("[search]\nbeam_size = 65", "search.beam_size", "65"),
         ("[search]\nlength_penalty = -0.1", "search.length_penalty", "-0.1"),
+        ("[search]\ntemperature = -1.0", "search.temperature", "-1.0"),
+        ("[search]\nno_repeat_ngram_size = -1", "search.no_repeat_ngram_size", "-1"),
     ],
 )
 def test_a_value_out_of_range_is_told_with_its_field(path, line, field, found):
@@ -228,6 +243,12 @@ def test_a_bidirectional_encoder_does_not_reverse_its_source(path):
     message = refusal(path, RECIPE + "[model]\nreverse_source = true\n")
     assert message == "model: reverse_source needs bidirectional = false"
     assert ModelConfig(reverse_source=True, bidirectional=False).reverse_source
+
+
+def test_top_k_needs_something_to_be_drawn(path):
+    message = refusal(path, RECIPE + "[search]\ntop_k = 5\n")
+    assert message == "search: top_k = 5 needs a temperature above 0: a beam search draws nothing"
+    assert SearchConfig(top_k=5, temperature=0.5).top_k == 5
 
 
 def test_a_copying_bridge_needs_equal_layers_and_widths():

@@ -1,4 +1,4 @@
-"""The memory cell against numbers worked out by hand, and the fused path against the cell.
+"""The memory cell against numbers worked out by hand, the fused layer against torch's own.
 
 Hand-made numbers use L = log 3, because sigmoid(L) = 3/4, sigmoid(-L) = 1/4, sigmoid(0) = 1/2
 and tanh(L / 2) = 1/2.
@@ -7,7 +7,6 @@ and tanh(L / 2) = 1/2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.lstm import LSTM, LSTMCell, LSTMState, zero_state
+from support.layers import as_leaves, randomised, unrolled
 
 L = math.log(3)
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
@@ -93,82 +93,7 @@ def test_a_state_selects_rows_that_repeat_and_reorder() -> None:
     assert picked.cell[..., 0].tolist() == [[-2, 0, 0, -1], [-5, -3, -3, -4]]
 
 
-# The fused path equals the cell
-
-
-@both_directions
-def test_fused_and_unrolled_agree_forward_and_backward(bidirectional: bool) -> None:
-    layer = random_layer(bidirectional)
-    cells = layer.cells()
-    fused_inputs, fused_state = random_inputs(layer)
-    inputs, state = as_leaves(fused_inputs, fused_state)
-
-    outputs, final = layer(fused_inputs, fused_state)
-    expected_outputs, expected_final = unrolled(cells, inputs, state)
-    torch.testing.assert_close(outputs, expected_outputs, **CLOSE)
-    torch.testing.assert_close(final.hidden, expected_final.hidden, **CLOSE)
-    torch.testing.assert_close(final.cell, expected_final.cell, **CLOSE)
-
-    weighted(outputs, *final).backward()
-    weighted(expected_outputs, *expected_final).backward()
-    for mine, reference in zip((fused_inputs, *fused_state), (inputs, *state), strict=True):
-        torch.testing.assert_close(mine.grad, reference.grad, **CLOSE)
-    assert_same_gradients(layer, cells)
-
-
-@both_directions
-def test_each_padded_sequence_equals_the_cell_unrolled_over_its_true_steps(
-    bidirectional: bool,
-) -> None:
-    layer = random_layer(bidirectional)
-    cells = layer.cells()
-    inputs, state = random_inputs(layer)
-    lengths = torch.tensor([3, T, 1, 5])  # not sorted: the state has to follow its row
-    outputs, final = layer(inputs, state, lengths)
-    for row, length in enumerate(lengths.tolist()):
-        own = LSTMState(state.hidden[:, [row]], state.cell[:, [row]])
-        expected, expected_final = unrolled(cells, inputs[:length, [row]], own)
-        torch.testing.assert_close(outputs[:length, [row]], expected, **CLOSE)
-        assert not outputs[length:, row].any()
-        torch.testing.assert_close(final.hidden[:, [row]], expected_final.hidden, **CLOSE)
-        torch.testing.assert_close(final.cell[:, [row]], expected_final.cell, **CLOSE)
-
-
-@both_directions
-def test_padding_gets_no_gradient(bidirectional: bool) -> None:
-    layer = random_layer(bidirectional)
-    inputs, state = random_inputs(layer)
-    outputs, final = layer(inputs, state, torch.tensor([3, T, 1, 5]))
-    weighted(outputs, *final).backward()
-    assert inputs.grad is not None
-    used = (inputs.grad != 0).all(dim=-1)
-    assert used.sum(dim=0).tolist() == [3, T, 1, 5]
-
-
-def test_the_backward_direction_ends_at_the_first_position() -> None:
-    layer = random_layer(bidirectional=True)
-    outputs, final = layer(random_inputs(layer)[0], lengths=torch.tensor([3, T, 1, 5]))
-    assert torch.equal(final.hidden[1], outputs[0, :, H:])
-    assert torch.equal(final.hidden[0, 1], outputs[-1, 1, :H])
-
-
-def test_one_step_equals_one_step_of_the_whole_sequence() -> None:
-    layer = random_layer(bidirectional=False)
-    inputs, state = random_inputs(layer)
-    outputs, final = layer(inputs, state)
-    after = LSTMState(state.hidden[0], state.cell[0])
-    for x, output in zip(inputs, outputs, strict=True):
-        after = layer.step(x, after)
-        torch.testing.assert_close(after.hidden, output, **CLOSE)
-    torch.testing.assert_close(after.cell, final.cell[0], **CLOSE)
-
-
-@both_directions
-def test_converting_to_cells_and_back_is_the_identity(bidirectional: bool) -> None:
-    layer, other = random_layer(bidirectional), random_layer(bidirectional)
-    other.load_cells(*layer.cells())
-    for name, parameter in layer.named_parameters():
-        assert torch.equal(parameter, other.get_parameter(name)), name
+# The fused layer (`test_layers` proves it equal to the cell)
 
 
 @both_directions
@@ -185,30 +110,6 @@ def test_a_plain_torch_lstm_with_two_biases_converts_to_their_sum(bidirectional:
     torch.testing.assert_close(outputs, expected, **CLOSE)
     torch.testing.assert_close(final.hidden, expected_hidden, **CLOSE)
     torch.testing.assert_close(final.cell, expected_cell, **CLOSE)
-
-
-@both_directions
-def test_an_optimiser_moves_fused_and_reference_alike(bidirectional: bool) -> None:
-    layer = random_layer(bidirectional)
-    cells = layer.cells()
-    inputs = torch.randn(T, N, I, dtype=torch.float64)
-    optimisers = [
-        torch.optim.Adam(layer.parameters(), lr=0.05),
-        torch.optim.Adam([p for cell in cells for p in cell.parameters()], lr=0.05),
-    ]
-    for _ in range(3):
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        outputs, final = layer(inputs)
-        weighted(outputs, *final).backward()
-        expected, expected_final = unrolled(cells, inputs, None)
-        weighted(expected, *expected_final).backward()
-        for optimiser in optimisers:
-            optimiser.step()
-    for mine, reference in zip(layer.cells(), cells, strict=True):
-        for name, parameter in reference.named_parameters():
-            torch.testing.assert_close(mine.get_parameter(name), parameter, **CLOSE)
-    assert not any(layer.fused.get_parameter(f"bias_hh{end}").any() for end in suffixes(layer))
 
 
 # Initial weights
@@ -231,6 +132,21 @@ def test_only_the_forget_gate_starts_with_a_bias_and_in_one_vector(
 def test_the_forget_bias_is_one_unless_told_otherwise() -> None:
     assert LSTMCell(I, H).b_f.tolist() == [1.0] * H
     assert LSTM(I, H).cells()[0].b_f.tolist() == [1.0] * H
+
+
+@both_directions
+def test_chrono_initialisation_draws_how_long_each_unit_remembers(bidirectional: bool) -> None:
+    layer = LSTM(1, 500, bidirectional=bidirectional, chrono_length=21)
+    for cell in layer.cells():
+        # f = u / (1 + u) and i = 1 / (1 + u): b_f = log(u), b_i = -log(u), u from 1 to 20.
+        assert torch.equal(cell.b_i, -cell.b_f)
+        u = cell.b_f.exp()
+        assert 1 <= u.min() < 1.5
+        assert 19.5 < u.max() <= 20
+        # The mean of 500 uniform draws has a standard deviation of 19 / sqrt(12 * 500) = 0.25.
+        assert u.mean().item() == pytest.approx(10.5, abs=1)
+        assert not cell.b_o.any()
+        assert not cell.b_c.any()
 
 
 @both_directions
@@ -326,12 +242,7 @@ def suffixes(layer: LSTM) -> tuple[str, ...]:
 
 def random_layer(bidirectional: bool) -> LSTM:
     """float64, all trained parameters random, biases too."""
-    layer = LSTM(I, H, bidirectional=bidirectional).double()
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            if parameter.requires_grad:
-                parameter.normal_()
-    return layer
+    return randomised(LSTM(I, H, bidirectional=bidirectional))
 
 
 def random_inputs(layer: LSTM) -> tuple[Tensor, LSTMState]:
@@ -341,40 +252,3 @@ def random_inputs(layer: LSTM) -> tuple[Tensor, LSTMState]:
         torch.randn(T, N, I, dtype=torch.float64),
         LSTMState(torch.randn(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64)),
     )
-
-
-def as_leaves(inputs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-    """Copies with gradients of their own."""
-    hidden, cell = (value.detach().clone().requires_grad_() for value in state)
-    return inputs.detach().clone().requires_grad_(), LSTMState(hidden, cell)
-
-
-def unrolled(
-    cells: Sequence[LSTMCell], inputs: Tensor, state: LSTMState | None
-) -> tuple[Tensor, LSTMState]:
-    """What LSTM.forward promises, by the cells: the second reads from the end to the start."""
-    outputs, finals = [], []
-    for direction, cell in enumerate(cells):
-        own = state and LSTMState(state.hidden[direction], state.cell[direction])
-        gates = cell.unroll(inputs.flip(0) if direction else inputs, own)
-        outputs.append(gates.hidden.flip(0) if direction else gates.hidden)
-        finals.append(LSTMState(gates.hidden[-1], gates.cell[-1]))
-    hidden, memory = (torch.stack(states) for states in zip(*finals, strict=True))
-    return torch.cat(outputs, dim=-1), LSTMState(hidden, memory)
-
-
-def weighted(*values: Tensor) -> Tensor:
-    """A sum in which every element has a weight of its own, so that none can hide."""
-    total = torch.zeros((), dtype=torch.float64)
-    for value in values:
-        total = total + (value * torch.linspace(-1, 2, value.numel()).view(value.shape)).sum()
-    return total
-
-
-def assert_same_gradients(layer: LSTM, cells: Sequence[LSTMCell]) -> None:
-    for suffix, cell in zip(suffixes(layer), cells, strict=True):
-        for stack, name in (("weight_ih", "W_x"), ("weight_hh", "W_h"), ("bias_ih", "b_")):
-            stacked = layer.fused.get_parameter(stack + suffix).grad
-            assert stacked is not None
-            for gate, block in zip("ifco", stacked.chunk(4), strict=True):
-                torch.testing.assert_close(block, cell.get_parameter(name + gate).grad, **CLOSE)

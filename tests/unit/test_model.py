@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mt.engine import trained_parameters
-from mt.lstm import LSTMState
+from mt.lstm import LSTM, LoopedLSTM, LSTMState, Variant
 from mt.model import (
     Bridge,
     DecoderState,
@@ -19,7 +19,7 @@ from mt.model import (
     reverse_each,
 )
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
-from support.models import TARGET_SIZE, padded, tiny_config, tiny_model
+from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config, tiny_model
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
 READINGS: dict[str, dict[str, Any]] = {
@@ -171,13 +171,27 @@ def test_the_context_summarises_every_final_state() -> None:
 # Decoder
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"tied_output": False},
+        {"residual": True},
+        {"output_tanh": False, "residual": True},
+        {"coupled_gates": True},
+        {"peepholes": True},
+        {"layer_norm": True},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("context_size", [0, 7])
-@pytest.mark.parametrize("tied_output", [True, False])
 def test_teacher_forcing_equals_step_by_step(
-    layers: int, context_size: int, tied_output: bool
+    layers: int, context_size: int, options: dict[str, Any]
 ) -> None:
-    config = tiny_config(decoder_layers=layers, context_size=context_size, tied_output=tied_output)
+    config = tiny_config(
+        encoder_layers=3, decoder_layers=layers, context_size=context_size, **options
+    )
     model = tiny_model(1, config, dtype=torch.float64)
     source, lengths = padded(SOURCES)
     previous = torch.tensor(
@@ -221,6 +235,96 @@ def test_every_part_of_the_state_reaches_the_logits(part: str) -> None:
     other = DecoderState(LSTMState(changed["hidden"], changed["cell"]), changed["context"])
     begin = torch.tensor([BEGIN])
     assert not torch.equal(model.step(begin, other)[0], model.step(begin, state)[0])
+
+
+# Residual connections
+
+
+def test_a_residual_layer_that_says_nothing_hands_on_what_it_reads() -> None:
+    config = tiny_config(encoder_layers=3, decoder_layers=3, residual=True, layer_dropout=0.9)
+    model = tiny_model(1, config, dtype=torch.float64)
+    source, lengths = padded(SOURCES)
+    previous = torch.tensor([[BEGIN, 5, 6]] * len(SOURCES))
+    state = model.encode(source, lengths)
+    for layer in (model.encoder.layers[1], *model.decoder.layers[1:]):
+        silence(layer)  # g = 0, so c = 0 and h = 0 from a state of 0
+    for part in state.lstm:
+        part[1:] = 0
+
+    outputs, _ = model.encoder.layers[0](model.encoder.embedding(source.T), lengths=lengths)
+    _, top = model.encoder.layers[2](outputs, lengths=lengths)
+    finals = model.encoder(source, lengths)
+    assert not finals.hidden[1].any()  # a layer's state is its own
+    torch.testing.assert_close(finals.cell[2], torch.cat([*top.cell], dim=-1), **CLOSE)
+
+    embedded = model.decoder.embedding(previous.T)
+    context = state.context.expand(3, -1, -1)
+    bottom, _ = model.decoder.layers[0](
+        torch.cat([embedded, context], dim=-1),
+        LSTMState(state.lstm.hidden[0, None], state.lstm.cell[0, None]),
+    )
+    expected = model.decoder.readout(torch.cat([bottom, context, embedded], dim=-1))
+    torch.testing.assert_close(model.decoder(previous, state), expected, **CLOSE)
+    # What passes beside a layer passes beside its dropout too.
+    torch.testing.assert_close(model.decoder.train()(previous, state), expected, **CLOSE)
+    readout, _ = model.decoder.step(previous[:, 0], state)
+    torch.testing.assert_close(readout, expected[0], **CLOSE)
+
+
+def test_nothing_passes_beside_the_first_layer_even_where_the_widths_agree() -> None:
+    config = tiny_config(embedding_size=4, context_size=0, decoder_hidden_size=4, residual=True)
+    model = tiny_model(1, config, dtype=torch.float64)
+    for layer in model.decoder.layers:
+        silence(layer)
+    previous = torch.tensor([[BEGIN, 5, 6]])
+    nothing = torch.zeros(2, 1, 4, dtype=torch.float64)
+    state = DecoderState(LSTMState(nothing, nothing), torch.zeros(1, 0, dtype=torch.float64))
+    embedded = model.decoder.embedding(previous.T)
+    expected = model.decoder.readout(torch.cat([torch.zeros_like(embedded), embedded], dim=-1))
+    torch.testing.assert_close(model.decoder(previous, state), expected, **CLOSE)
+    torch.testing.assert_close(model.decoder.step(previous[:, 0], state)[0], expected[0], **CLOSE)
+
+
+# Options of the cell
+
+
+@pytest.mark.parametrize(
+    ("options", "variant"),
+    [
+        ({}, None),
+        ({"chrono_length": 20}, None),
+        ({"weight_drop": 0.5}, None),
+        ({"residual": True}, None),
+        ({"output_tanh": False}, Variant(output_tanh=False)),
+        ({"coupled_gates": True}, Variant(coupled_gates=True)),
+        ({"peepholes": True}, Variant(peepholes=True)),
+        ({"layer_norm": True}, Variant(layer_norm=True)),
+    ],
+)
+def test_only_other_equations_leave_the_fused_path(
+    options: dict[str, Any], variant: Variant | None
+) -> None:
+    model = tiny_model(1, tiny_config(**options))
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        if variant is None:
+            assert isinstance(layer, LSTM)
+        else:
+            assert isinstance(layer, LoopedLSTM)
+            assert layer.variant == variant
+
+
+@pytest.mark.parametrize("peepholes", [False, True], ids=["fused", "looped"])
+def test_initial_biases_and_weight_drop_reach_every_layer(peepholes: bool) -> None:
+    config = tiny_config(peepholes=peepholes, forget_bias=-2.0, weight_drop=0.25)
+    model = Seq2Seq(config, SOURCE_SIZE, TARGET_SIZE)
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        assert layer.weight_drop == 0.25
+        assert all((cell.b_f == -2).all() for cell in layer.cells())
+    model = Seq2Seq(tiny_config(peepholes=peepholes, chrono_length=20), SOURCE_SIZE, TARGET_SIZE)
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        for cell in layer.cells():
+            assert torch.equal(cell.b_i, -cell.b_f)
+            assert (cell.b_f > 0).all()
 
 
 # Output layer
@@ -335,6 +439,12 @@ def test_each_dropout_acts_where_it_says(
     assert {part for part in expected if not torch.equal(run(part), expected[part])} == acts_on
     model.eval()
     assert all(torch.equal(run(part), expected[part]) for part in expected)
+
+
+@torch.no_grad()
+def silence(layer: torch.nn.Module) -> None:
+    for parameter in layer.parameters():
+        parameter.zero_()
 
 
 def random_finals(layers: int, width: int) -> LSTMState:

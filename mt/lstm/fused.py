@@ -1,0 +1,145 @@
+"""A layer of the standard cell over whole sequences, fused: the form to run.
+
+Knows torch.nn.LSTM, whose stacked matrices hold the four gates, so that a whole sequence is one
+call into oneDNN or cuDNN. Its equations are those of `mt.lstm.cell`, whose cells it is converted
+from and into. Does not know other equations (`mt.lstm.looped`).
+
+Shapes: T steps, N rows, I inputs, H hidden units, D directions (1 or 2).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import dropout
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from mt.lstm.cell import LSTMCell, LSTMState
+
+AnyInputs = TypeVar("AnyInputs", Tensor, PackedSequence)
+
+
+class LSTM(nn.Module):
+    """One layer over whole sequences, fused, in one direction or both.
+
+    torch.nn.LSTM adds two bias vectors where the equations have one. The second is held at zero
+    and not trained, so that a gradient step moves a gate's bias exactly as it moves `LSTMCell`'s.
+
+    Weight drop (DropConnect on W_h*; Merity et al. 2018, section 2): while training, each weight
+    between hidden states is zero with the given probability and scaled up otherwise, by one mask
+    for the whole batch and all its steps.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bidirectional: bool = False,
+        forget_bias: float = 1.0,
+        chrono_length: int = 0,
+        weight_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bidirectional = bidirectional
+        self.weight_drop = weight_drop
+        self.fused = nn.LSTM(input_size, hidden_size, bidirectional=bidirectional)
+        self.load_cells(
+            *(
+                LSTMCell(
+                    input_size, hidden_size, forget_bias=forget_bias, chrono_length=chrono_length
+                )
+                for _ in self._suffixes()
+            )
+        )
+        for suffix in self._suffixes():
+            getattr(self.fused, f"bias_hh{suffix}").requires_grad_(False)
+
+    def forward(
+        self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, LSTMState]:
+        """Run over whole sequences.
+
+        Args:
+            inputs: [T, N, I], padded at the end.
+            state: initial state [D, N, H]; zeros if None.
+            lengths: [N] on the CPU, true lengths; None where every sequence fills T. Steps beyond
+                a sequence's length change nothing: its final state is that of its last true step.
+
+        Returns:
+            outputs [T, N, D*H], zero beyond the lengths, and the final state [D, N, H].
+        """
+        # Unpacked input is worth a branch: only it takes oneDNN's fused path on a CPU.
+        if lengths is None or bool((lengths == len(inputs)).all()):
+            return self._run(inputs, state)
+        packed = pack_padded_sequence(inputs, lengths, enforce_sorted=False)
+        outputs, final = self._run(packed, state)
+        return pad_packed_sequence(outputs, total_length=len(inputs))[0], final
+
+    def step(self, x: Tensor, state: LSTMState) -> LSTMState:
+        """One step in one direction: x [N, I], state [N, H] -> state [N, H].
+
+        The equations over the stacked matrices: two products instead of eight.
+        """
+        assert not self.bidirectional, "a single step has one direction"
+        W_x, W_h, bias, _ = self.fused.all_weights[0]  # the second bias is zero
+        stacked = torch.addmm(torch.addmm(bias, x, W_x.T), state.hidden, W_h.T)
+        i, f, g, o = stacked.chunk(4, dim=1)
+        cell = torch.sigmoid(f) * state.cell + torch.sigmoid(i) * torch.tanh(g)
+        return LSTMState(torch.sigmoid(o) * torch.tanh(cell), cell)
+
+    def cells(self) -> tuple[LSTMCell, ...]:
+        """A copy of this layer as cells of named gates, one a direction (forward, backward)."""
+        return tuple(self._cell(suffix) for suffix in self._suffixes())
+
+    @torch.no_grad()
+    def load_cells(self, *cells: LSTMCell) -> None:
+        """Take over the parameters of one cell a direction; the inverse of `cells`."""
+        suffixes = self._suffixes()
+        assert len(cells) == len(suffixes), "one cell for each direction"
+        for cell, suffix in zip(cells, suffixes, strict=True):
+            # torch.nn.LSTM stacks the gates as input, forget, candidate, output.
+            stacks = {
+                "weight_ih": (cell.W_xi, cell.W_xf, cell.W_xc, cell.W_xo),
+                "weight_hh": (cell.W_hi, cell.W_hf, cell.W_hc, cell.W_ho),
+                "bias_ih": (cell.b_i, cell.b_f, cell.b_c, cell.b_o),
+            }
+            for name, gates in stacks.items():
+                getattr(self.fused, name + suffix).copy_(torch.cat([*gates]))
+            getattr(self.fused, f"bias_hh{suffix}").zero_()
+
+    def _run(self, inputs: AnyInputs, state: LSTMState | None) -> tuple[AnyInputs, LSTMState]:
+        if self.training and self.weight_drop:
+            outputs, final = functional_call(self.fused, self._thinned(), (inputs, state))
+        else:
+            outputs, final = self.fused(inputs, state)
+        return outputs, LSTMState(*final)
+
+    def _thinned(self) -> dict[str, Tensor]:
+        names = [f"weight_hh{suffix}" for suffix in self._suffixes()]
+        return {name: dropout(self.fused.get_parameter(name), self.weight_drop) for name in names}
+
+    @torch.no_grad()
+    def _cell(self, suffix: str) -> LSTMCell:
+        weight = getattr(self.fused, f"weight_ih{suffix}")
+        cell = LSTMCell(self.input_size, self.hidden_size).to(weight)
+        bias = getattr(self.fused, f"bias_ih{suffix}") + getattr(self.fused, f"bias_hh{suffix}")
+        for gate, x, h, b in zip(
+            "ifco",
+            weight.chunk(4),
+            getattr(self.fused, f"weight_hh{suffix}").chunk(4),
+            bias.chunk(4),
+            strict=True,
+        ):
+            getattr(cell, f"W_x{gate}").copy_(x)
+            getattr(cell, f"W_h{gate}").copy_(h)
+            getattr(cell, f"b_{gate}").copy_(b)
+        return cell
+
+    def _suffixes(self) -> tuple[str, ...]:
+        return ("_l0", "_l0_reverse") if self.bidirectional else ("_l0",)
