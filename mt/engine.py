@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mt.bundle import Bundle
 from mt.errors import BundleError
 from mt.model import DecoderState, Seq2Seq
-from mt.search import Scorer
+from mt.search import S, Scorer
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -32,12 +32,12 @@ class EngineState(NamedTuple):
         return EngineState(self.decoder.select(torch.from_numpy(rows).to(device)))
 
 
-class Engine(Scorer[EngineState], Protocol):
+class Engine(Scorer[S], Protocol[S]):
     """A scorer that can also read sources."""
 
     name: str
 
-    def start(self, sources: Sequence[Sequence[int]]) -> EngineState:
+    def start(self, sources: Sequence[Sequence[int]]) -> S:
         """Token ids of B sources, without special tokens -> the state before the first step."""
         ...
 

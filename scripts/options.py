@@ -1,10 +1,13 @@
 """Command-line options that several programs share, and what they mean for the translator.
 
 The text and range of a decoding option come from `mt.config.SearchConfig`, where it is defined.
+A program that offers one names its parameter as the field is named, and hands it on to
+`load_translator`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,29 +19,53 @@ from scripts.console import describe
 if TYPE_CHECKING:
     from mt import Translator
 
+
+def _decoding(field: str) -> Any:
+    return typer.Option(help=f"{describe(SearchConfig, field)}  [default: the model's own]")
+
+
+_BUNDLED = "[default: the bundled German to English one]"
+
 Model = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Model folder.  [default: the bundled German to English one]"),
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help=f"Model folder. Given more than once, the models translate together.  {_BUNDLED}",
+    ),
 ]
-BeamSize = Annotated[
-    int | None,
-    typer.Option(help=describe(SearchConfig, "beam_size") + "  [default: the model's own]"),
-]
-LengthPenalty = Annotated[
-    float | None,
-    typer.Option(help=describe(SearchConfig, "length_penalty") + "  [default: the model's own]"),
-]
+"""For programs that take an ensemble as well."""
+OneModel = Annotated[Path | None, typer.Option(metavar="DIR", help=f"Model folder.  {_BUNDLED}")]
+"""For programs that need one folder."""
 Threads = Annotated[
     int | None,
     typer.Option(min=1, help="CPU threads to compute with.  [default: one a core]"),
 ]
 
+BeamSize = Annotated[int | None, _decoding("beam_size")]
+LengthPenalty = Annotated[float | None, _decoding("length_penalty")]
+MaxLengthRatio = Annotated[float | None, _decoding("max_length_ratio")]
+MaxLengthExtra = Annotated[int | None, _decoding("max_length_extra")]
+MinLengthRatio = Annotated[float | None, _decoding("min_length_ratio")]
+MinLength = Annotated[int | None, _decoding("min_length")]
+NoRepeatNgramSize = Annotated[int | None, _decoding("no_repeat_ngram_size")]
+Temperature = Annotated[float | None, _decoding("temperature")]
+TopK = Annotated[int | None, _decoding("top_k")]
+Seed = Annotated[int | None, _decoding("seed")]
+Truecase = Annotated[bool | None, _decoding("truecase")]
 
-def load_translator(model: Path | None, threads: int | None, **search: Any) -> Translator:
-    """The translator of a model folder, its decoding defaults replaced where an option was given.
+
+def load_translator(
+    model: Path | Sequence[Path] | None, threads: int | None, **search: Any
+) -> Translator:
+    """The translator of a model folder or of an ensemble of several, decoding as asked for.
+
+    Args:
+        model: one folder, or several; none is the bundled model.
+        threads: CPU threads; torch decides if None.
+        search: fields of `SearchConfig`; None leaves the model's own.
 
     Raises:
-        BundleError: the folder cannot be used.
+        BundleError: a folder cannot be used, or does not go together with another.
         ConfigError: an option is out of range.
     """
     given = {name: value for name, value in search.items() if value is not None}
@@ -49,5 +76,11 @@ def load_translator(model: Path | None, threads: int | None, **search: Any) -> T
 
     if threads is not None:
         torch.set_num_threads(threads)
-    translator = Translator.load(model)
-    return translator.with_search(translator.search_config.model_copy(update=given))
+    folders = [model] if isinstance(model, Path) else list(model or [])
+    if len(folders) > 1:
+        translator = Translator.load_ensemble(folders)
+    else:
+        translator = Translator.load(*folders)
+    # Checked again as a whole: what is given may not go together with what the model brings.
+    whole = translator.search_config.model_dump() | given
+    return translator.with_search(parse(SearchConfig, whole, where="options"))

@@ -29,6 +29,9 @@ hypothesis that nothing may follow is dropped, unless it is at the limit.
 A sentence ranks only its own rows and leaves the batch when done, so its result does not depend on
 its neighbours.
 
+Search knows no rule on what may be written: one that forbids tokens is laid over the scorer, as
+`mt.search.constraints` does.
+
 Shapes: B sentences, A of them not yet done; K beam size, W live rows a sentence (1 at the first
 step, K from the second on, or as many as a tiny vocabulary offers); N = A * W, a sentence's rows
 are neighbours; V vocabulary, C = min(K + 1, V) continuations of a row, R = min(K + W, W * C)
@@ -40,79 +43,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Integers: TypeAlias = NDArray[np.int64]
-Floats: TypeAlias = NDArray[np.float64]
-LogProbabilities: TypeAlias = NDArray[np.floating[Any]]
-
-
-class State(Protocol):
-    """What a scorer remembers of each row from one step to the next."""
-
-    def select(self, rows: Integers) -> Self:
-        """The state of these rows, in this order; rows may repeat, reorder and be left out."""
-        ...
-
-
-S = TypeVar("S", bound=State)
-
-
-class Scorer(Protocol[S]):
-    """A model that continues token sequences by one token at a time."""
-
-    begin: int
-    """Token fed at the first step; it is no part of a hypothesis."""
-    end: int
-    """Token that finishes a hypothesis."""
-
-    def step(self, previous: Integers, state: S) -> tuple[LogProbabilities, S]:
-        """[N] previous tokens, state of N rows -> [N, V] log-probabilities, new state.
-
-        A token that may not be written has -inf. A row must not depend on the other rows.
-        """
-        ...
-
-
-@runtime_checkable
-class TopScorer(Scorer[S], Protocol[S]):
-    """A scorer that picks the best tokens where its numbers are, such as on a GPU."""
-
-    def step_top(
-        self, previous: Integers, state: S, k: int
-    ) -> tuple[Integers, LogProbabilities, S]:
-        """Like `step`, but only the best min(k, V) tokens of each row: [N, C] ids, [N, C] values.
-
-        Values fall along a row, NaN before all others; of equal values the lower id comes first.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One result of a search."""
-
-    tokens: tuple[int, ...]
-    """Without begin and end."""
-    log_probability: float
-    """Sum over the scored tokens: all of `tokens`, then end if the hypothesis is finished."""
-    score: float
-    """log_probability / length_penalty(length, alpha); higher is better."""
-    finished: bool
-    """False: the length limit came before the end token."""
-
-    @property
-    def length(self) -> int:
-        """Number of scored tokens."""
-        return len(self.tokens) + self.finished
-
-
-def length_penalty(length: int, alpha: float) -> float:
-    """((5 + length) / 6) ** alpha (Wu et al. 2016, eq. 14); alpha 0 makes all lengths equal."""
-    return float(((5 + length) / 6) ** alpha)
+from mt.search.hypothesis import Hypothesis, length_penalty
+from mt.search.scorer import (
+    Floats,
+    Integers,
+    LogProbabilities,
+    S,
+    Scorer,
+    TopScorer,
+    refuse_nonsense,
+)
 
 
 def search(
@@ -233,7 +178,7 @@ def _continue(
     count, width = beams.log_probabilities.shape
     previous = beams.tokens[:, :, -1] if beams.length else np.full((count, width), rules.begin)
     ids, values, state = step_top(previous.ravel(), state, rules.beam_size + 1)
-    _refuse_nonsense(values, step=beams.length)
+    refuse_nonsense(values, step=beams.length)
 
     last = values.reshape(count, width, -1)  # of any precision; the sums are of float64
     totals = (beams.log_probabilities[:, :, None] + last).reshape(count, -1)
@@ -335,11 +280,3 @@ def _step_top(
         best[:, rank] = rest[rows, picked]
         rest[rows, picked] = -np.inf
     return ids, best, state
-
-
-def _refuse_nonsense(values: LogProbabilities, step: int) -> None:
-    sound = values < np.inf  # false for NaN
-    if not sound.all():
-        row, rank = np.argwhere(~sound)[0]
-        value = values[row, rank]
-        raise ArithmeticError(f"the scorer's log-probability at step {step}, row {row}, is {value}")

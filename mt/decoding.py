@@ -1,0 +1,139 @@
+"""Sources to hypotheses, by the options of a model: batches, limits, search or draws.
+
+Knows `SearchConfig` and which part of `mt.search` carries out what. Does not know texts: sources,
+prefixes and hypotheses are token ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mt.config import SearchConfig
+from mt.engine import Engine
+from mt.errors import ConfigError
+from mt.search import Constrained, Hypothesis, Integers, Scorer, sample, search
+
+Tokens = Sequence[int]
+
+
+def decode(
+    engine: Engine[Any],
+    sources: Sequence[Tokens],
+    config: SearchConfig,
+    *,
+    n_best: int = 1,
+    prefixes: Sequence[Tokens] | None = None,
+) -> list[list[Hypothesis]]:
+    """Up to n_best hypotheses for each source, in the order of the sources.
+
+    They come best first from a search, as drawn from sampling. A result does not depend on what
+    else is in the list.
+
+    Args:
+        engine: reads the sources and scores what may follow.
+        sources: token ids without special tokens, none of them empty.
+        config: what is asked for; every field means what its documentation says.
+        n_best: hypotheses wanted of a source.
+        prefixes: for each source, the tokens that its hypotheses begin with; none if left out. One
+            that is longer than a translation may be raises the limit to its own length.
+
+    Raises:
+        ConfigError: n_best is more than the beam can hold.
+    """
+    if not config.temperature and n_best > config.beam_size:
+        raise ConfigError(
+            f"{n_best - 1} alternatives are more than a beam of {config.beam_size} can hold: "
+            f"at most {config.beam_size - 1}"
+        )
+    prefixes = prefixes if prefixes is not None else [()] * len(sources)
+    results: list[list[Hypothesis]] = [[] for _ in sources]
+    for numbers in batches([len(source) for source in sources], config.batch_tokens):
+        found = _decode_together(
+            engine,
+            [sources[number] for number in numbers],
+            [prefixes[number] for number in numbers],
+            config,
+            n_best,
+        )
+        for number, hypotheses in zip(numbers, found, strict=True):
+            results[number] = hypotheses
+    return results
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Positions of similar length together, longest first; rows x longest stays within budget."""
+    batch: list[int] = []
+    widest = 0
+    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        if batch and (len(batch) + 1) * widest > budget:
+            yield batch
+            batch = []
+        if not batch:
+            widest = lengths[number] + 1
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+def max_length(config: SearchConfig, source_length: int) -> int:
+    """Most pieces that the translation of a source of so many pieces may have."""
+    return int(config.max_length_ratio * source_length) + config.max_length_extra
+
+
+def _decode_together(
+    engine: Engine[Any],
+    sources: Sequence[Tokens],
+    prefixes: Sequence[Tokens],
+    config: SearchConfig,
+    n_best: int,
+) -> list[list[Hypothesis]]:
+    limits = np.array(
+        [
+            max(max_length(config, len(source)), len(prefix))
+            for source, prefix in zip(sources, prefixes, strict=True)
+        ]
+    )
+    scorer, state = _constrained(engine, sources, prefixes, limits, config)
+    if not config.temperature:
+        return search(
+            scorer,
+            state,
+            limits,
+            beam_size=config.beam_size,
+            alpha=config.length_penalty,
+            n_best=n_best,
+        )
+    return sample(
+        scorer,
+        state,
+        limits,
+        keys=[(config.seed, *source) for source in sources],
+        draws=n_best,
+        temperature=config.temperature,
+        alpha=config.length_penalty,
+        top_k=config.top_k,
+    )
+
+
+def _constrained(
+    engine: Engine[Any],
+    sources: Sequence[Tokens],
+    prefixes: Sequence[Tokens],
+    limits: Integers,
+    config: SearchConfig,
+) -> tuple[Scorer[Any], Any]:
+    """The engine and its state before the first step, under the rules asked for."""
+    state = engine.start(sources)
+    wanted = [max(int(config.min_length_ratio * len(s)), config.min_length) for s in sources]
+    if not any(wanted) and not any(prefixes) and not config.no_repeat_ngram_size:
+        return engine, state  # the engine's own way to pick the best tokens is the faster one
+    constrained = Constrained(
+        engine,
+        min_lengths=np.minimum(wanted, limits),
+        no_repeat_ngram_size=config.no_repeat_ngram_size,
+        prefixes=prefixes,
+    )
+    return constrained, constrained.start(state)
