@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mt.language import is_rather
 from mt.search import Hypothesis
 from mt.tokens import UNKNOWN
 
@@ -29,6 +30,9 @@ translation."""
 SPLIT = "split"
 """A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
 parts did not know of each other."""
+TARGET_LANGUAGE = "target_language"
+"""A segment of two or more words is clearly in the language translated to already, as `mt.language`
+tells; it was translated all the same."""
 
 
 class Segment(NamedTuple):
@@ -41,8 +45,8 @@ class Segment(NamedTuple):
     has no token and passed through as it is."""
 
 
-def find_flags(segments: Sequence[Segment]) -> Iterator[str]:
-    """The flags of a text, each at most once."""
+def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
+    """The flags of a text that was translated between two languages, each at most once."""
     parts = [part for segment in segments for part in segment.parts]
     if not all(hypothesis.finished for _, hypothesis in parts):
         yield TRUNCATED
@@ -56,6 +60,8 @@ def find_flags(segments: Sequence[Segment]) -> Iterator[str]:
         yield UNKNOWN_CHARACTERS
     if any(len(each.parts) > 1 for each in segments):
         yield SPLIT
+    if any(_is_rather(each.source, target, source) for each in segments):
+        yield TARGET_LANGUAGE
 
 
 _REPETITION = re.compile(r"(?<!\S)(\S+(?: \S+){0,3})(?: \1){2,}(?!\S)")
@@ -68,3 +74,8 @@ def _repeats(text: str) -> bool:
 def _copied(source: str, translation: str) -> bool:
     words = source.casefold().split()
     return len(words) > 1 and words == translation.casefold().split()
+
+
+def _is_rather(text: str, language: str, expected: str) -> bool:
+    # A single word is too often one of either language.
+    return len(text.split()) > 1 and is_rather(text, language, expected)

@@ -44,7 +44,27 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each text, without begin and end."""
-        ids: list[list[int]] = self._pieces.encode([_valid_unicode(text) for text in texts])
+        # One by one: for a list SentencePiece starts a pool of threads, which takes as long as
+        # encoding dozens of sentences, and most lists here are short.
+        return [self._pieces.encode(_valid_unicode(text)) for text in texts]
+
+    def sample(self, texts: Sequence[str], alpha: float, *, seed: int) -> list[list[int]]:
+        """Like `encode`, with pieces drawn at random: the same for the same texts and seed.
+
+        Args:
+            alpha: share of merges skipped by a BPE model (Provilkov et al. 2020), smoothing of a
+                unigram one (Kudo 2018).
+            seed: below 2**32.
+        """
+        # SentencePiece has one seed for all; each call on one thread starts its draws from it.
+        sentencepiece.set_random_generator_seed(seed)
+        ids: list[list[int]] = self._pieces.encode(
+            [_valid_unicode(text) for text in texts],
+            enable_sampling=True,
+            alpha=alpha,
+            nbest_size=-1,
+            num_threads=1,
+        )
         return ids
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:

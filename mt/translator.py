@@ -3,34 +3,47 @@
 Knows the order of the steps and nothing of how each is done:
 
     text -> segments (`mt.text`) -> token ids (`mt.tokenizer`) -> states and next-token
-    log-probabilities (`mt.engine`) -> hypotheses (`mt.search`) -> segments -> text
+    log-probabilities (`mt.engine`) -> hypotheses (`mt.decoding`) -> segments -> text
 
 `translate` does it all. A server that wants to batch across its requests uses the three parts:
 `plan` cuts and tokenises one text, `search` translates token ids of any number of texts
-together, `finish` puts one text's results back in their places.
+together, `finish` puts one text's results back in their places. `score` goes the other way: it says
+how likely the model finds translations that are there already.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from mt.bundle import Bundle, load_bundle
+from mt.casing import Case, find_case, restore, truecase
 from mt.config import SearchConfig
+from mt.decoding import decode
 from mt.engine import Engine, load_engine
-from mt.errors import ConfigError
+from mt.ensemble import EnsembleEngine, check_alike, joint_identity
+from mt.errors import InputError
 from mt.flags import Segment, find_flags
-from mt.search import Hypothesis, search
+from mt.likelihood import PairScore, score_pairs
+from mt.search import Hypothesis
 from mt.text import Document, split_document, split_long
 from mt.tokenizer import TokenizerPair
+from mt.tokens import UNKNOWN
 
 BUNDLED_MODEL = Path(__file__).parent / "models" / "de-en"
 """The model folder that comes with the library."""
+
+
+class Alternative(NamedTuple):
+    """Another translation of a text."""
+
+    text: str
+    score: float
+    """As `Translation.score`."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +56,9 @@ class Translation:
     """exp of the mean log-probability of the tokens written, from 0 to 1; 1 if none had to be."""
     flags: frozenset[str] = frozenset()
     """Reasons for a closer look; `mt.flags` names and defines each."""
-    alternatives: tuple[str, ...] = ()
-    """Further translations of the whole text, better ones first, as many as asked for and found."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Further translations of the whole text, as many as asked for and found: as the search ranks
+    them, better ones first (`length_penalty` has a say in that, not in `score`), or as drawn."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,8 @@ class Plan:
     counts: tuple[int, ...]
     """How many of `sources` each segment has: 1, more if it was split, 0 if it has no token and
     passes through as it is."""
+    cases: tuple[Case, ...]
+    """The case that the translation of each segment is put into; `sources` are truecased."""
 
 
 class Translator:
@@ -64,7 +80,7 @@ class Translator:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine[Any],
         tokenizers: TokenizerPair,
         search_config: SearchConfig,
         *,
@@ -89,6 +105,28 @@ class Translator:
             BundleError: the folder is missing, incomplete, damaged or of a newer format.
         """
         return cls.from_bundle(load_bundle(Path(path) if path is not None else BUNDLED_MODEL))
+
+    @classmethod
+    def load_ensemble(cls, paths: Sequence[Path | str]) -> Translator:
+        """Load several model folders as one model; `mt.ensemble` says how they are averaged.
+
+        Decoding options are those of the first folder. The identity is made of the members' own.
+
+        Raises:
+            BundleError: a folder cannot be used, or does not go together with the first.
+        """
+        bundles = [load_bundle(Path(path)) for path in paths]
+        check_alike([str(path) for path in paths], bundles)
+        config = bundles[0].config
+        return cls(
+            EnsembleEngine([load_engine(bundle) for bundle in bundles]),
+            bundles[0].tokenizers,
+            config.search,
+            name=" + ".join(bundle.config.name for bundle in bundles),
+            source_language=config.source_language,
+            target_language=config.target_language,
+            identity=joint_identity(bundles),
+        )
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Translator:
@@ -130,15 +168,29 @@ class Translator:
             identity=self._identity,
         )
 
-    def translate(self, texts: Sequence[str], *, alternatives: int = 0) -> list[Translation]:
+    def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        alternatives: int = 0,
+        prefixes: Sequence[str] | None = None,
+    ) -> list[Translation]:
         """Translate texts, one Translation each, in the same order.
+
+        A translation with a prefix begins with it, as the tokenizer writes it: white space at its
+        ends is dropped, and more than one space within is one. The model goes on after its last
+        piece as it likes, with a new word, punctuation, or more letters of the last word.
 
         Args:
             texts: documents of any length; each is cut into sentences and put together again.
             alternatives: further translations wanted of each text.
+            prefixes: what the translation of each text is to begin with, "" for nothing in
+                particular; a text with a prefix is one sentence.
 
         Raises:
             ConfigError: more alternatives than the beam can hold.
+            InputError: a text with a prefix is not one sentence, or its prefix has characters that
+                the model cannot write.
 
         Example:
             >>> from mt import Translator
@@ -147,65 +199,72 @@ class Translator:
         """
         assert not isinstance(texts, str), "texts is a list of texts, not one text"
         plans = [self.plan(text) for text in texts]
+        if prefixes is not None:
+            plans = [_unrestored(*each) for each in zip(plans, prefixes, strict=True)]
         sources = [source for plan in plans for source in plan.sources]
-        results = iter(self.search(sources, n_best=1 + alternatives))
+        forced = None if prefixes is None else self._prefixes(plans, prefixes)
+        results = iter(self.search(sources, n_best=1 + alternatives, prefixes=forced))
         return [self.finish(plan, [next(results) for _ in plan.sources]) for plan in plans]
+
+    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[PairScore]:
+        """How likely the model finds each target as the translation of its source.
+
+        A pair is one sequence a side and is not split; `mt.likelihood` names those that cannot be
+        scored. A result does not depend on the other pairs.
+        """
+        return score_pairs(self._engine, self._tokenizers, self.search_config, sources, targets)
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
         document = split_document(text, self.source_language)
-        parts = [self._parts(segment) for segment in document.segments]
+        cases = tuple(self._case(segment) for segment in document.segments)
+        parts = [
+            self._parts(segment if case is Case.ORDINARY else truecase(segment, self._cost))
+            for segment, case in zip(document.segments, cases, strict=True)
+        ]
         sources = tuple(tuple(part) for segment in parts for part in segment)
-        return Plan(document, sources, tuple(len(segment) for segment in parts))
+        return Plan(document, sources, tuple(len(segment) for segment in parts), cases)
 
     def search(
-        self, sources: Sequence[Sequence[int]], *, n_best: int = 1
+        self,
+        sources: Sequence[Sequence[int]],
+        *,
+        n_best: int = 1,
+        prefixes: Sequence[Sequence[int]] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Up to n_best hypotheses for each list of token ids, best first, in the same order.
+        """Up to n_best hypotheses for each list of token ids, in the same order.
 
-        A result does not depend on what else is in the list.
+        They come best first, or as drawn; with a prefix, all begin with its token ids. A result
+        does not depend on what else is in the list.
 
         Raises:
             ConfigError: n_best is more than the beam can hold.
         """
-        config = self.search_config
-        if n_best > config.beam_size:
-            raise ConfigError(
-                f"{n_best - 1} alternatives are more than a beam of {config.beam_size} can hold: "
-                f"at most {config.beam_size - 1}"
-            )
-        results: list[list[Hypothesis]] = [[] for _ in sources]
-        for numbers in _batches([len(source) for source in sources], config.batch_tokens):
-            batch = [sources[number] for number in numbers]
-            limits = [
-                int(config.max_length_ratio * len(source)) + config.max_length_extra
-                for source in batch
-            ]
-            found = search(
-                self._engine,
-                self._engine.start(batch),
-                np.array(limits),
-                beam_size=config.beam_size,
-                alpha=config.length_penalty,
-                n_best=n_best,
-            )
-            for number, hypotheses in zip(numbers, found, strict=True):
-                results[number] = hypotheses
-        return results
+        return decode(self._engine, sources, self.search_config, n_best=n_best, prefixes=prefixes)
 
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
         assert len(results) == len(plan.sources)
         best = [hypotheses[0] for hypotheses in results]
         segments = self._segments(plan, best)
-        written = sum(hypothesis.length for hypothesis in best)
-        total = sum(hypothesis.log_probability for hypothesis in best)
         return Translation(
             text=plan.document.join(segments),
-            score=math.exp(total / written) if written else 1.0,
-            flags=frozenset(find_flags(_outcomes(plan, best, segments))),
+            score=_mean_probability(best),
+            flags=frozenset(
+                find_flags(
+                    _outcomes(plan, best, segments), self.source_language, self.target_language
+                )
+            ),
             alternatives=self._alternatives(plan, results),
         )
+
+    def _case(self, segment: str) -> Case:
+        return find_case(segment, self._cost) if self.search_config.truecase else Case.ORDINARY
+
+    def _cost(self, word: str) -> tuple[int, int]:
+        """Unknown pieces first, then pieces: what the source vocabulary needs for a word."""
+        ids = self._tokenizers.source.encode([word])[0]
+        return ids.count(UNKNOWN), len(ids)
 
     def _parts(self, segment: str) -> list[list[int]]:
         ids = self._tokenizers.source.encode([segment])[0]
@@ -221,19 +280,49 @@ class Translator:
     def _segments(self, plan: Plan, hypotheses: Sequence[Hypothesis]) -> list[str]:
         texts = iter(self._tokenizers.target.decode([h.tokens for h in hypotheses]))
         return [
-            " ".join(filter(None, [next(texts) for _ in range(count)])) if count else segment
-            for segment, count in zip(plan.document.segments, plan.counts, strict=True)
+            restore(" ".join(filter(None, islice(texts, count))), case) if count else segment
+            for segment, count, case in zip(
+                plan.document.segments, plan.counts, plan.cases, strict=True
+            )
         ]
 
-    def _alternatives(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> tuple[str, ...]:
+    def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
+        """The tokens of each plan's prefix, for each of its sources."""
+        tokens: list[list[int]] = []
+        encoded = self._tokenizers.target.encode(prefixes)
+        for plan, prefix, ids in zip(plans, prefixes, encoded, strict=True):
+            if ids and len(plan.sources) != 1:
+                raise InputError(
+                    f"the prefix {prefix!r} needs a text of one sentence; its text has "
+                    f"{len(plan.sources)}"
+                )
+            if UNKNOWN in ids:
+                raise InputError(f"the prefix {prefix!r} has characters the model cannot write")
+            tokens += [ids for _ in plan.sources]
+        return tokens
+
+    def _alternatives(
+        self, plan: Plan, results: Sequence[Sequence[Hypothesis]]
+    ) -> tuple[Alternative, ...]:
         """The n-th alternative takes every part's n-th hypothesis, or the last a part has."""
-        most = max((len(hypotheses) for hypotheses in results), default=1)
-        texts = [
-            plan.document.join(self._segments(plan, [h[min(n, len(h) - 1)] for h in results]))
-            for n in range(most)
-        ]
-        # Different tokens can spell the same text.
-        return tuple(dict.fromkeys(texts))[1:]
+        scores: dict[str, float] = {}
+        for n in range(max((len(hypotheses) for hypotheses in results), default=1)):
+            nth = [hypotheses[min(n, len(hypotheses) - 1)] for hypotheses in results]
+            # Different tokens can spell the same text; the first to do so counts.
+            scores.setdefault(plan.document.join(self._segments(plan, nth)), _mean_probability(nth))
+        return tuple(Alternative(*each) for each in scores.items())[1:]
+
+
+def _unrestored(plan: Plan, prefix: str) -> Plan:
+    """What has a prefix goes on as ordinary text, since ALL CAPS would change the prefix too."""
+    return replace(plan, cases=(Case.ORDINARY,) * len(plan.cases)) if prefix else plan
+
+
+def _mean_probability(hypotheses: Sequence[Hypothesis]) -> float:
+    """The geometric mean of the probabilities of all tokens written; 1 if there is none."""
+    written = sum(hypothesis.length for hypothesis in hypotheses)
+    total = sum(hypothesis.log_probability for hypothesis in hypotheses)
+    return math.exp(total / written) if written else 1.0
 
 
 def _outcomes(plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str]) -> list[Segment]:
@@ -244,18 +333,3 @@ def _outcomes(plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str
             plan.document.segments, translations, plan.counts, strict=True
         )
     ]
-
-
-def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions of similar length together, longest first; rows x longest stays within budget."""
-    batch: list[int] = []
-    widest = 0
-    for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        if batch and (len(batch) + 1) * widest > budget:
-            yield batch
-            batch = []
-        if not batch:
-            widest = lengths[number] + 1
-        batch.append(number)
-    if batch:
-        yield batch

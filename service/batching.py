@@ -47,13 +47,20 @@ class Plan(Protocol):
         """Token ids of each segment to search; empty for a text with nothing to translate."""
 
 
+class Alternative(Protocol):
+    """Another translation of a text."""
+
+    @property
+    def text(self) -> str: ...
+
+
 class Translation(Protocol):
     """A translated text."""
 
     @property
     def text(self) -> str: ...
     @property
-    def alternatives(self) -> Sequence[str]: ...
+    def alternatives(self) -> Sequence[Alternative]: ...
 
 
 P = TypeVar("P", bound=Plan)

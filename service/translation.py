@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mt.errors import InputError
+from mt.language import Detection, Detector, has_letters
 from service.batching import Batcher, Translation, Translator
-from service.languages import Detection, Detector, has_letters
 from service.settings import Settings
 
 log = logging.getLogger("mt.service")
@@ -126,7 +126,8 @@ class TranslationService:
         translations = await self._search([texts[index] for index in todo], 1 + alternatives)
         answers = [Answer(text, (), found) for text, found in zip(texts, detections, strict=True)]
         for index, found in zip(todo, translations, strict=True):
-            answers[index] = Answer(found.text, tuple(found.alternatives), detections[index])
+            further = tuple(alternative.text for alternative in found.alternatives)
+            answers[index] = Answer(found.text, further, detections[index])
         return answers
 
     async def _detect(self, texts: Sequence[str]) -> list[Detection]:

@@ -1,6 +1,6 @@
 from itertools import chain
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mt.text import split_document, split_lines, split_long
@@ -9,6 +9,7 @@ from mt.text import split_document, split_lines, split_long
 AWKWARD = [
     *"\n\r\t\x0b\x0c\x1c\x85\u2028\u2029 \xa0\u202f\u3000\ufeff\u200b\x00",
     *"aAäß7½犬😀.,;:!?…-–—\"'„“«»()[]",
+    *("\u202e", "\u2066", "\u2069", "\u200f", "ש", "🇩", "🏽", "\u0345", "\U000e0067", "\U0010ffff"),
     *("\u0301", "\ufe0f", "\u200d", "\ud83d", "\ude00", "\r\n", "Dr. ", "z. B. ", "Ja. ", "3. "),
 ]
 ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
@@ -71,6 +72,35 @@ def test_lines_joined_are_the_text_and_hold_one_newline_at_their_end(text):
     assert all(line.count("\n") == line.endswith("\n") for line in lines)
     assert all(line.endswith("\n") for line in lines[:-1])
     assert "" not in lines
+
+
+RUNS = st.builds(
+    lambda unit, times: unit * times,
+    st.lists(st.sampled_from(AWKWARD), min_size=1, max_size=3).map("".join),
+    st.integers(1000, 8000),
+)
+
+
+@given(RUNS, LANGUAGES)
+@settings(max_examples=25)
+def test_a_huge_run_of_anything_survives(text, language):
+    document = split_document(text, language)
+    assert document.join(document.segments) == text
+    assert breaks("".join(document.gaps)) == breaks(text)
+
+
+@given(RUNS.map(str.strip).filter(bool), st.integers(1, 100))
+@settings(max_examples=25)
+def test_a_huge_run_of_anything_is_split_to_fit(segment, limit):
+    parts, _ = split_long(segment, len, limit)
+    assert "".join(parts) == segment
+    assert all(len(part.rstrip()) <= max(limit, 1) for part in parts)
+
+
+@given(TEXTS, TEXTS, LANGUAGES)
+def test_a_text_after_a_line_end_is_split_as_if_alone(first, second, language):
+    one, other = (split_document(text, language).segments for text in (first, second))
+    assert split_document(f"{first}\n{second}", language).segments == one + other
 
 
 def wavering(text: str) -> int:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from functools import cache
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mt.casing import Case
 from mt.config import SearchConfig
-from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
+from mt.decoding import batches
+from mt.flags import (
+    COPIED,
+    EMPTY,
+    REPEATED,
+    SPLIT,
+    TARGET_LANGUAGE,
+    TRUNCATED,
+    UNKNOWN_CHARACTERS,
+)
+from mt.search import Hypothesis
 from mt.tokens import UNKNOWN
-from mt.translator import Translator, _batches
+from mt.translator import Translator
 from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers
 
 # What cuts, hides or looks like a cut, and words the model knows, so that texts are mixed.
@@ -19,6 +31,8 @@ AWKWARD = [
     *"\n\r\t\x0b\x0c\x1c\x85\u2028\u2029 \xa0\u3000\ufeff\u200b\x00\ufffd",
     *'aß7½犬😀.,;:!?-–"▁',
     *("\ud83d", "\ude00", "\r\n", "\n\n", " Dr. ", "</s>", "<unk>"),
+    *"\u0345\u202e\u2067\u200fש'ßǆİŉﬁ",
+    *("e\u0301", "1\ufe0f\u20e3", "👩\u200d🚒", "🇩🇪", "ΑΣ", " DER HUND", " Eine Katze Schläft"),
 ]
 WORDS = [f" {word}" for sentence in SOURCES[:8] for word in sentence.split()]
 ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
@@ -26,7 +40,7 @@ TEXTS = st.text(ANY_CHARACTER, max_size=20) | st.lists(
     st.sampled_from(AWKWARD) | st.sampled_from(WORDS), max_size=12
 ).map("".join)
 BREAKS = "\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-FLAGS = {EMPTY, TRUNCATED, REPEATED, COPIED, UNKNOWN_CHARACTERS, SPLIT}
+FLAGS = {COPIED, EMPTY, REPEATED, SPLIT, TARGET_LANGUAGE, TRUNCATED, UNKNOWN_CHARACTERS}
 
 
 @cache
@@ -61,7 +75,35 @@ def test_score_and_flags_are_of_their_kind(text):
     assert 0 <= translation.score <= 1
     assert not math.isnan(translation.score)
     assert translation.flags <= FLAGS
-    assert translation.text not in translation.alternatives
+    assert translation.text not in [alternative.text for alternative in translation.alternatives]
+
+
+RUNS = st.builds(
+    lambda unit, times, end: unit * times + end,
+    st.sampled_from([*AWKWARD, "犬 ", "犬, ", "A\u0301", "ein Hund, ", "Ja. ", "\n\r", "\u2028a"]),
+    st.integers(500, 5000),
+    st.sampled_from(["", "\n", "."]),
+)
+
+
+@cache
+def bundled() -> Translator:
+    return Translator.load()
+
+
+@given(TEXTS | RUNS, st.data())
+@settings(max_examples=60)
+def test_structure_survives_whatever_the_bundled_model_might_write(text, data):
+    plan = bundled().plan(text)
+    assert plan.document.join(plan.document.segments) == text
+    assert max(map(len, plan.sources), default=0) <= bundled().search_config.max_source_pieces
+    pieces = st.integers(0, len(bundled()._tokenizers.target) - 1)
+    written = data.draw(st.lists(pieces, max_size=8))
+    results = [[Hypothesis((*written, *source[:2]), -1.0, -1.0, True)] for source in plan.sources]
+    translation = bundled().finish(plan, results)
+    assert [c for c in translation.text if c in BREAKS] == [c for c in text if c in BREAKS]
+    assert translation.text.startswith(plan.document.gaps[0])
+    assert translation.text.endswith(plan.document.gaps[-1])
 
 
 @given(st.lists(TEXTS, max_size=5))
@@ -73,6 +115,38 @@ def test_a_text_is_translated_alone_as_in_company(texts):
         assert one.text == other.text
         assert one.flags == other.flags
         assert math.isclose(one.score, other.score, rel_tol=1e-4, abs_tol=1e-9)
+
+
+@given(TEXTS, TEXTS)
+@settings(max_examples=50)
+def test_documents_on_lines_of_their_own_are_translated_as_if_alone(first, second):
+    one, other, both = translator().translate([first, second, f"{first}\n{second}"])
+    assert both.text == f"{one.text}\n{other.text}"
+    assert both.flags == one.flags | other.flags
+
+
+CAPITALS = st.lists(
+    st.sampled_from([*{word.strip(" .,!?").upper() for word in WORDS}, "ÄÖÜ", "犬", "7", "-"]),
+    max_size=6,
+).map(lambda words: " ".join(["STRAßE", *words, "!"]))  # one sentence in either case
+
+
+@given(CAPITALS)
+@settings(max_examples=60)
+def test_all_caps_is_translated_as_lower_case_and_put_back(text):
+    capitals, lower = translator().translate([text, text.lower()], alternatives=1)
+    assert capitals.text == lower.text.upper()
+    assert math.isclose(capitals.score, lower.score, rel_tol=1e-4, abs_tol=1e-9)
+    for one, other in zip(capitals.alternatives, lower.alternatives, strict=False):
+        assert one.text == other.text.upper()
+
+
+@given(TEXTS)
+@settings(max_examples=60)
+def test_text_in_ordinary_case_is_translated_as_it_stands(text):
+    plan = translator().plan(text)
+    assume(set(plan.cases) <= {Case.ORDINARY})
+    assert plan.sources == translator(truecase=False).plan(text).sources
 
 
 @given(st.lists(TEXTS, max_size=4), st.integers(0, 1), st.randoms(use_true_random=False))
@@ -92,14 +166,16 @@ def test_plan_search_and_finish_in_any_order_are_translate(texts, alternatives, 
     expected = server.translate(texts, alternatives=alternatives)
     for one, other in zip(finished, expected, strict=True):
         assert (one.text, one.flags) == (other.text, other.flags)
-        assert one.alternatives == other.alternatives
+        further = [[each.text for each in found.alternatives] for found in (one, other)]
+        assert further[0] == further[1]
 
 
 @given(TEXTS, st.integers(2, 8))
 @settings(max_examples=60)
 def test_splitting_loses_no_word_and_is_flagged(text, limit):
     encode = tiny_tokenizers().source.encode
-    whole, split = translator().plan(text), translator(max_source_pieces=limit).plan(text)
+    whole = translator(truecase=False).plan(text)
+    split = translator(truecase=False, max_source_pieces=limit).plan(text)
     assert split.document == whole.document
     assert len(split.counts) == len(split.document.segments)
     parts = iter(split.sources)
@@ -136,6 +212,28 @@ def test_the_flag_for_unknown_characters_is_that_of_the_tokens(text):
         assert unknown
 
 
+LETTERS = st.characters(categories=["Lu", "Ll", "Lt", "Lo", "Nd"])
+
+
+@given(LETTERS)
+@settings(max_examples=300)
+def test_a_letter_that_the_bundled_vocabulary_cannot_spell_is_flagged(letter):
+    known = {piece for piece in bundled_pieces() if len(piece) == 1}
+    normal = unicodedata.normalize("NFKC", letter)
+    plan = bundled().plan(f"Ein Hund {letter} bellt")
+    flags = bundled().finish(plan, [[Hypothesis((5,), -1.0, -1.0, True)]]).flags
+    if set(normal) <= known:
+        assert UNKNOWN_CHARACTERS not in flags
+    elif normal == letter:
+        assert UNKNOWN_CHARACTERS in flags
+
+
+@cache
+def bundled_pieces() -> list[str]:
+    source = bundled()._tokenizers.source
+    return source.pieces(range(len(source)))
+
+
 def halves(text: str) -> str:
     """The lone surrogates of a text."""
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
@@ -144,8 +242,8 @@ def halves(text: str) -> str:
 
 @given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 100))
 def test_batches_have_every_source_once_and_keep_to_their_budget(lengths, budget):
-    batches = list(_batches(lengths, budget))
-    assert sorted(n for batch in batches for n in batch) == list(range(len(lengths)))
-    for batch in batches:
+    found = list(batches(lengths, budget))
+    assert sorted(n for batch in found for n in batch) == list(range(len(lengths)))
+    for batch in found:
         assert batch
         assert len(batch) == 1 or len(batch) * (max(lengths[n] for n in batch) + 1) <= budget

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mt.config import SearchConfig
 from mt.errors import InputError
@@ -22,6 +23,13 @@ class FakePlan:
     sources: tuple[tuple[int, ...], ...]
 
 
+class FakeAlternative(NamedTuple):
+    """What `mt.translator.Alternative` offers."""
+
+    text: str
+    score: float = 0.0
+
+
 @dataclass(frozen=True)
 class FakeTranslation:
     """What `mt.Translation` offers."""
@@ -29,7 +37,7 @@ class FakeTranslation:
     text: str
     score: float = 0.0
     flags: frozenset[str] = frozenset()
-    alternatives: tuple[str, ...] = ()
+    alternatives: tuple[FakeAlternative, ...] = ()
 
 
 @dataclass
@@ -96,7 +104,7 @@ class FakeTranslator:
             raise RuntimeError("finish failed")
         n_best = max(map(len, results), default=1)
         texts = [_join(plan.text, [hypotheses[k] for hypotheses in results]) for k in range(n_best)]
-        return FakeTranslation(texts[0], alternatives=tuple(texts[1:]))
+        return FakeTranslation(texts[0], alternatives=tuple(map(FakeAlternative, texts[1:])))
 
     def hold(self) -> None:
         """Make the next search wait until `release`."""

@@ -94,7 +94,7 @@ def test_each_text_gets_as_many_hypotheses_as_it_asked_for(batcher, translator):
     [three] = batcher.submit(["b"], n_best=3)
     translator.release()
     assert one.result(WAIT_S).alternatives == ()
-    assert three.result(WAIT_S).alternatives == ("B#1", "B#2")
+    assert [each.text for each in three.result(WAIT_S).alternatives] == ["B#1", "B#2"]
     assert translator.batches[1:] == [["a", "b"]]
     assert translator.n_bests[1:] == [3]
 

@@ -20,11 +20,11 @@ import mt
 import mt.errors
 import mt.translator
 from mt.config import SearchConfig
-from mt.errors import BundleError, ConfigError, MTError
+from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, UNKNOWN
-from mt.translator import Translation, Translator
+from mt.translator import Alternative, Translation, Translator
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
 
 WORDS = {
@@ -379,6 +379,10 @@ def choices(source: Sequence[int]) -> Places:
     return [{en("a"): 1.0}, {en("dog"): 0.6, en("dogs"): 0.4}]
 
 
+def alternatives(translation: Translation) -> tuple[str, ...]:
+    return tuple(alternative.text for alternative in translation.alternatives)
+
+
 def test_no_alternatives_unless_asked_for():
     assert one("Hund", choices).alternatives == ()
 
@@ -387,12 +391,12 @@ def test_no_alternatives_unless_asked_for():
 def test_as_many_alternatives_as_asked_for_better_ones_first(count):
     (translation,) = translator(choices).translate(["Hund"], alternatives=count)
     assert translation.text == "dog"
-    assert translation.alternatives == ("dogs", "taxi", "yes")[:count]
+    assert alternatives(translation) == ("dogs", "taxi", "yes")[:count]
 
 
 def test_fewer_alternatives_where_the_model_has_no_more():
     found = translator(choices).translate(["Hund", "ein Hund", "ja ja"], alternatives=4)
-    assert [translation.alternatives for translation in found] == [
+    assert list(map(alternatives, found)) == [
         ("dogs", "taxi", "yes"),
         ("a dogs",),
         ("a dogs",),
@@ -402,10 +406,19 @@ def test_fewer_alternatives_where_the_model_has_no_more():
 def test_alternatives_are_of_the_whole_text():
     (translation,) = translator(choices).translate(["Hund\n\nein Hund\n"], alternatives=3)
     assert translation.text == "dog\n\na dog\n"
-    assert translation.alternatives == (
+    assert alternatives(translation) == (
         "dogs\n\na dogs\n",
         "taxi\n\na dogs\n",
         "yes\n\na dogs\n",
+    )
+
+
+def test_an_alternative_has_a_score_of_its_own():
+    (translation,) = translator(choices).translate(["Hund\nein Hund"], alternatives=2)
+    # "dogs" is 0.3 and "taxi" 0.15; "a dogs" 1.0 * 0.4, the last it has. Both ends are certain.
+    assert translation.alternatives == (
+        Alternative("dogs\na dogs", pytest.approx((0.3 * 0.4) ** (1 / 5))),
+        Alternative("taxi\na dogs", pytest.approx((0.15 * 0.4) ** (1 / 5))),
     )
 
 
@@ -414,14 +427,14 @@ def test_alternatives_are_distinct_texts():
     same._tokenizers.target.words = [word.replace("dogs", "dog") for word in ENGLISH]
     (translation,) = same.translate(["Hund"], alternatives=3)
     assert translation.text == "dog"
-    assert translation.alternatives == ("taxi", "yes")
+    assert alternatives(translation) == ("taxi", "yes")
 
 
 def test_alternatives_do_not_change_the_translation():
     real = Translator.from_bundle(tiny_bundle())
     plain, more = (real.translate(SOURCES[:6], alternatives=count) for count in (0, 4))
     assert [translation.text for translation in plain] == [translation.text for translation in more]
-    assert all(len(set(t.alternatives) | {t.text}) == 1 + len(t.alternatives) for t in more)
+    assert all(len({*alternatives(t), t.text}) == 1 + len(t.alternatives) for t in more)
     assert any(len(translation.alternatives) == 4 for translation in more)
 
 
@@ -444,6 +457,94 @@ def test_the_length_penalty_decides_between_short_and_long():
     # log 0.5 against log 0.4 divided by (7 / 6) ** alpha.
     assert one("Hund", script, length_penalty=0).text == ""
     assert one("Hund", script, length_penalty=5).text == "dog"
+
+
+# Prefixes
+
+
+def two_ways(source: Sequence[int]) -> Places:
+    return [{en("a"): 0.7, en("two"): 0.3}, {en("dog"): 0.6, en("dogs"): 0.4}]
+
+
+def begun(text: str, prefix: str, script: Script = two_ways, **search: float) -> Translation:
+    (translation,) = translator(script, **search).translate([text], prefixes=[prefix])
+    return translation
+
+
+def test_a_translation_begins_with_its_prefix_which_counts():
+    assert one("zwei Hunde", two_ways).text == "a dog"
+    translation = begun("zwei Hunde", "two")
+    assert translation.text == "two dog"
+    assert translation.score == pytest.approx((0.3 * 0.6 * 1.0) ** (1 / 3))
+
+
+@pytest.mark.parametrize("prefix", ["two dogs", "  two   dogs ", "two\tdogs\n"])
+def test_white_space_of_a_prefix_is_single_spaces(prefix):
+    assert begun(" zwei Hunde\n", prefix).text == " two dogs\n"
+
+
+@pytest.mark.parametrize("prefix", ["", " "])
+def test_a_blank_prefix_asks_for_nothing(prefix):
+    assert begun("zwei Hunde\nja", prefix) == one("zwei Hunde\nja", two_ways)
+
+
+def test_each_text_has_its_own_prefix():
+    texts = ["ein Hund", "ja\nja", "zwei Hunde", "---"]
+    found = translator(two_ways).translate(texts, prefixes=["a dogs", "", "two", ""])
+    assert [t.text for t in found] == ["a dogs", "a dog\na dog", "two dog", "---"]
+
+
+def test_alternatives_begin_with_the_prefix_too():
+    (translation,) = translator(two_ways).translate(["ja"], alternatives=2, prefixes=["two"])
+    assert (translation.text, *alternatives(translation)) == ("two dog", "two dogs")
+
+
+@pytest.mark.parametrize(("text", "count"), [("ja\nja", 2), ("---", 0)])
+def test_a_prefix_needs_a_text_of_one_sentence(text, count):
+    with pytest.raises(InputError) as caught:
+        begun(text, "two")
+    assert str(caught.value) == (
+        f"the prefix 'two' needs a text of one sentence; its text has {count}"
+    )
+
+
+def test_a_prefix_that_cannot_be_written_is_refused():
+    with pytest.raises(InputError, match=r"^the prefix 'two 犬' has characters the model cannot"):
+        begun("zwei Hunde", "two 犬")
+
+
+def test_as_many_prefixes_as_texts_are_needed():
+    with pytest.raises(ValueError, match="zip"):
+        translator().translate(["ja", "ja"], prefixes=["yes"])
+
+
+def test_the_beginning_of_a_translation_gives_it_again():
+    greedy = Translator.from_bundle(tiny_bundle()).with_search(SearchConfig(beam_size=1))
+    target = tiny_bundle().tokenizers.target
+    checked = 0
+    for text, translation in zip(SOURCES, greedy.translate(SOURCES), strict=True):
+        ((best,),) = greedy.search(greedy.plan(text).sources)
+        (beginning,) = target.decode([best.tokens[:3]])
+        (begun,) = greedy.translate([text], prefixes=[beginning])
+        assert begun.text.startswith(beginning)
+        # A model without training may spell a word as the tokenizer would not.
+        if target.encode([beginning]) == [list(best.tokens[:3])]:
+            assert begun.text == translation.text
+            checked += 1
+    assert checked > 5
+
+
+# Draws
+
+
+def test_drawn_translations_are_the_texts_own():
+    drawing = Translator.from_bundle(tiny_bundle()).with_search(SearchConfig(temperature=1.0))
+    texts = SOURCES[:6]
+    found = drawing.translate(texts, alternatives=6)  # more than a beam holds
+    assert any(len(translation.alternatives) == 6 for translation in found)
+    assert [t.text for t in drawing.translate(texts[::-1])][::-1] == [t.text for t in found]
+    other = drawing.with_search(SearchConfig(temperature=1.0, seed=2)).translate(texts)
+    assert [t.text for t in other] != [t.text for t in found]
 
 
 # Batches

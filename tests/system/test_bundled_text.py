@@ -1,0 +1,96 @@
+"""Letter case and languages, with the vocabulary and the model that are shipped.
+
+The figures are measured elsewhere; the tests here keep them from being lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mt import Translator
+from mt.casing import Case, restore
+from mt.corpus import read_pairs
+from mt.flags import TARGET_LANGUAGE
+from mt.scoring import evaluate
+
+
+@pytest.fixture(scope="module")
+def translator() -> Translator:
+    return Translator.load()
+
+
+def _texts(translator: Translator, sources: Sequence[str]) -> list[str]:
+    return [translation.text for translation in translator.translate(sources)]
+
+
+@pytest.mark.parametrize(
+    "text", ["DER HUND BELLT.", "ICH HABE KEINE ZEIT.", "WO IST DER BAHNHOF?", "NEIN!"]
+)
+def test_capitals_are_translated_as_lower_case_and_put_back(
+    translator: Translator, text: str
+) -> None:
+    capitals, lower = _texts(translator, [text, text.lower()])
+
+    assert capitals == lower.upper()
+
+
+def test_title_case_is_translated_as_lower_case_and_put_back(translator: Translator) -> None:
+    title, lower = _texts(translator, ["Der Hund Bellt Im Garten.", "der hund bellt im garten."])
+
+    assert title == restore(lower, Case.TITLE)
+
+
+def test_each_line_of_a_document_is_judged_by_itself(translator: Translator) -> None:
+    text = "WO IST DER BAHNHOF?\nGuten Morgen.\nwo ist der bahnhof?\n"
+
+    assert _texts(translator, [text]) == [
+        "WHERE IS THE STATION?\nGood morning.\nWhere is the station?\n"
+    ]
+
+
+def test_case_can_be_left_as_it_is(translator: Translator) -> None:
+    config = translator.search_config
+    as_written = translator.with_search(config.model_copy(update={"truecase": False}))
+
+    assert as_written.plan("DER HUND BELLT.").cases == (Case.ORDINARY,)
+    assert as_written.plan("DER HUND BELLT.").sources != translator.plan("DER HUND BELLT.").sources
+
+
+def test_a_prefix_is_written_as_it_is_given(translator: Translator) -> None:
+    (found,) = translator.translate(["DER HUND BELLT."], prefixes=["The dog"])
+
+    assert found.text.startswith("The dog")
+    assert not found.text.isupper()
+
+
+def test_english_is_flagged_and_german_is_not(translator: Translator) -> None:
+    texts = ["The dog is barking in the garden.", "Der Hund bellt im Garten.", "Taxi"]
+    flagged = [TARGET_LANGUAGE in found.flags for found in translator.translate(texts)]
+
+    assert flagged == [True, False, False]
+
+
+@pytest.mark.shared
+def test_held_out_sentences_count_as_ordinary(translator: Translator, corpora: Path) -> None:
+    folder = corpora / "tatoeba-de-en"
+    sources, _ = read_pairs([folder / "test.de.xz"], [folder / "test.en.xz"])
+
+    odd = [text for text in sources if set(translator.plan(text).cases) - {Case.ORDINARY}]
+
+    assert odd == []
+
+
+@pytest.mark.shared
+def test_held_out_sentences_in_capitals_are_understood(
+    translator: Translator, corpora: Path
+) -> None:
+    folder = corpora / "tatoeba-de-en"
+    sources, references = read_pairs([folder / "test.de.xz"], [folder / "test.en.xz"])
+
+    found = _texts(translator, [text.upper() for text in sources[:100]])
+
+    # As they are written, it is less than 1.
+    assert evaluate(found, references[:100], interval=False)["bleu_lc"].value > 20

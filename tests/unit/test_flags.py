@@ -1,0 +1,89 @@
+"""Flags by their definitions, on segments put together by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import mt.flags
+from mt.flags import (
+    COPIED,
+    EMPTY,
+    REPEATED,
+    SPLIT,
+    TARGET_LANGUAGE,
+    TRUNCATED,
+    UNKNOWN_CHARACTERS,
+    Segment,
+    find_flags,
+)
+from mt.search import Hypothesis
+from mt.tokens import UNKNOWN
+
+
+def part(*ids: int, finished: bool = True) -> tuple[list[int], Hypothesis]:
+    return list(ids), Hypothesis((7,), -1.0, -0.5, finished)
+
+
+def segment(source: str, translation: str, *parts: tuple[list[int], Hypothesis]) -> Segment:
+    return Segment(source, translation, parts or (part(5, 6),))
+
+
+GOOD = segment("Ein Hund läuft.", "A dog runs.")
+
+
+def flags(*segments: Segment, source: str = "de", target: str = "en") -> list[str]:
+    return list(find_flags(segments, source, target))
+
+
+def test_a_good_translation_has_none():
+    assert flags() == []
+    assert flags(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "flag"),
+    [
+        (segment("Ja.", "Yes", part(5, finished=False)), TRUNCATED),
+        (segment("Ja.", "Yes yes yes", part(5)), []),  # "Yes" is not "yes"
+        (segment("Ja.", "No yes yes yes", part(5)), REPEATED),
+        (segment("Sehr, sehr gut.", "a dog a dog a dog"), REPEATED),
+        (segment("OK Taxi", "ok  TAXI"), COPIED),
+        (segment("Straße OK", "STRASSE OK"), COPIED),
+        (segment("Taxi", "Taxi"), []),
+        (Segment("OK Taxi", "OK Taxi", ()), []),  # has no token and was not the model's to say
+        (segment("Ja.", ""), EMPTY),
+        (Segment("X", "", ()), []),
+        (segment("Ja 犬", "Yes", part(5, UNKNOWN)), UNKNOWN_CHARACTERS),
+        (segment("Ja, nein", "Yes no", part(5), part(6)), SPLIT),
+        (segment("The dog runs.", "Der dog."), TARGET_LANGUAGE),
+        (segment("Nothing.", "None"), []),  # a single word
+        (segment("Ein Hund runs.", "A dog runs."), []),
+    ],
+)
+def test_a_segment_has_the_flag_of_its_defect(bad, flag):
+    expected = [flag] if flag else []
+    assert flags(bad) == expected
+    assert flags(GOOD, bad, GOOD) == expected
+
+
+def test_a_flag_comes_once_and_several_come_together():
+    broken = segment("犬 犬", "", part(UNKNOWN, finished=False), part(6))
+    assert flags(broken, broken) == [TRUNCATED, EMPTY, UNKNOWN_CHARACTERS, SPLIT]
+
+
+def test_the_language_expected_is_that_of_the_source():
+    assert flags(segment("The dog runs.", "Le chien court."), source="en", target="fr") == []
+    assert flags(segment("Ein Hund läuft.", "Ein dog."), source="en", target="de") == [
+        TARGET_LANGUAGE
+    ]
+
+
+def test_every_flag_is_defined_where_it_is_named():
+    text = Path(mt.flags.__file__).read_text(encoding="utf-8")
+    named = re.findall(r'^([A-Z_]+) = "([a-z_]+)"\n"""', text, re.MULTILINE)
+    assert all(name == value.upper() for name, value in named)
+    assert [getattr(mt.flags, name) for name, _ in named] == [value for _, value in named]
+    assert len(named) == 7

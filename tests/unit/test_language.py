@@ -1,0 +1,114 @@
+"""Which language a text is in, by the classifier that comes with py3langid."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mt.language import Detection, Detector, has_letters, is_rather
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(("de", "en"))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein Hund läuft über die Wiese.", "de"),
+        ("The dog runs across the meadow.", "en"),
+        ("Guten Morgen.", "de"),
+        ("Good morning.", "en"),
+    ],
+)
+def test_a_sentence_is_told_by_its_language(detector: Detector, text: str, language: str) -> None:
+    found = detector.detect(text)
+
+    assert found.language == language
+    assert found.confidence > 90
+
+
+def test_a_word_that_could_be_either_counts_as_the_expected_language(detector: Detector) -> None:
+    found = detector.detect("Hallo")
+
+    assert found.language == "de"
+    assert 0 < found.confidence < 50  # which it only may be: English is the likelier
+
+
+def test_a_text_without_letters_gives_no_hint(detector: Detector) -> None:
+    assert detector.detect("42 %") == Detection("de", 0)
+
+
+def test_a_text_that_is_certainly_something_else_gives_no_hint(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the classifier's single precision the others of a very long text come to nothing.
+    certain = {"de": 0.0, "en": 0.0, "zh": 1.0}
+    monkeypatch.setattr("mt.language._probabilities", lambda text: certain)
+
+    assert detector.detect("犬") == Detection("de", 0)
+
+
+def test_a_language_that_the_classifier_does_not_know_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown to py3langid: qq, xx"):
+        Detector(("xx", "de", "qq"))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The dog runs across the meadow.", "en"),
+        ("Ein Hund läuft über die Wiese.", "de"),
+        ("THE DOG RUNS ACROSS THE MEADOW.", "en"),
+    ],
+)
+def test_a_sentence_is_rather_in_its_own_language(text: str, language: str) -> None:
+    other = {"de": "en", "en": "de"}[language]
+
+    assert is_rather(text, language, expected=other)
+    assert not is_rather(text, other, expected=language)
+
+
+@pytest.mark.parametrize("text", ["Te acabo de enviar un correo electrónico.", "Где собака?"])
+def test_a_third_language_is_neither(text: str) -> None:
+    assert not is_rather(text, "en", expected="de")
+    assert not is_rather(text, "de", expected="en")
+
+
+def test_what_is_not_clear_is_not_rather_another_language() -> None:
+    # Of all languages English is the likeliest here, but German is not far behind.
+    assert not is_rather("Was will Tom?", "en", expected="de")
+
+
+@pytest.mark.parametrize("text", ["", "42 %", "☃ 🎉", "\ud800"])
+def test_a_text_without_letters_is_in_no_language(text: str) -> None:
+    assert not has_letters(text)
+    assert not is_rather(text, "en", expected="de")
+
+
+def test_no_text_is_in_a_language_unknown_to_the_classifier() -> None:
+    assert not is_rather("The dog runs.", "xx", expected="de")
+
+
+def test_no_text_is_rather_in_the_expected_language() -> None:
+    assert not is_rather("The dog runs across the meadow.", "en", expected="en")
+
+
+def test_the_classifier_is_not_loaded_before_it_is_asked() -> None:
+    program = (
+        "import sys, mt.language\n"
+        "assert not mt.language.is_rather('42', 'en', 'de')\n"
+        "assert not {'numpy', 'py3langid'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_everyone_shares_one_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    Detector(("de", "en"))
+    monkeypatch.setattr("py3langid.langid.LanguageIdentifier.from_model_file", None)
+
+    assert Detector(("fr", "en")).detect("Où est la gare ?").language == "fr"
+    assert is_rather("Where is the station?", "en", expected="fr")
