@@ -1,41 +1,91 @@
-"""mt-evaluate: translate a test set and score it by sacreBLEU.
+"""mt-evaluate: score translations of a test set and compare systems.
 
-Evaluates what users get: the model folder's stored weights with its own decoding defaults.
+Evaluates what users get: a model folder's stored weights with its own decoding defaults.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections import Counter
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.progress import track
 
-from mt.corpus import read_pairs
-from scripts.console import Version, errors, program, run
-from scripts.options import BeamSize, LengthPenalty, Model, Threads, load_translator
+from mt.config import EvaluationConfig, SearchConfig, parse
+from mt.errors import ConfigError
+from mt.files import write_atomic
+from scripts.console import Version, describe, program, run
+from scripts.evaluation import TestText, evaluation_record, length_record, sweep_record
+from scripts.options import BeamSize, LengthPenalty, Model, Threads
+from scripts.plots import check_picture, draw
+from scripts.reports import Format, panels, report
+from scripts.systems import FinishedSystem, ModelSystem, System
 
-if TYPE_CHECKING:
-    from mt import Translation, Translator
-
-app = program("Score a model on a test set.")
-
-CHUNK_LINES = 500
-"""Lines translated between two moves of the progress bar."""
+app = program("Score translations of a test set and compare systems.")
 
 
 @app.command()
 def evaluate(
     source: Annotated[Path, typer.Option(metavar="F", help="Text to translate, .gz or .xz too.")],
-    reference: Annotated[Path, typer.Option(metavar="F", help="Its translations, line by line.")],
+    reference: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="F", help="Its translations, line by line; repeat it for further references."
+        ),
+    ],
     model: Model = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON record instead of a table.")
+    translations: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Score these finished translations instead of a model's."),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR|F",
+            help="Compare with this model folder or file of finished translations; repeatable.",
+        ),
+    ] = None,
+    paired_test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEST",
+            help=describe(EvaluationConfig, "paired_test") + "  [default: randomization]",
+        ),
+    ] = None,
+    by_length: Annotated[
+        bool, typer.Option("--by-length", help="Also BLEU by words of the source.")
     ] = False,
+    length_edges: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help=describe(EvaluationConfig, "length_edges") + " Implies --by-length."
+            "  [default: 10,15,20,30]",
+        ),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N,N,...",
+            help="Also translate with each of these values of a decoding option, such as "
+            "beam-size=1,5,10; given for several options, with every combination. Choose on "
+            "validation text: the best of many looks better than it is.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F.png",
+            help="Draw BLEU by length and the sweep, whichever is asked for; needs the extra "
+            "\\[plot].",
+        ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Form of what is printed.  [default: text]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="F", help="Also keep the translations here.")
     ] = None,
@@ -44,101 +94,119 @@ def evaluate(
     threads: Threads = None,
     version: Version = False,
 ) -> None:
-    """Score a model on a test set.
+    """Score translations of a test set and compare systems.
 
     BLEU and chrF, cased and lower-cased, each with its sacreBLEU signature and a 95 % bootstrap
-    interval.
+    interval; with --against, p-values of a paired test against the first system.
     """
-    sources, references = read_pairs([source], [reference])
-    translator = load_translator(model, threads, beam_size=beam_size, length_penalty=length_penalty)
-    started = time.perf_counter()
-    translations = _translate(translator, sources)
-    seconds = time.perf_counter() - started
+    # Whatever can be refused is refused before anything is translated.
+    form = _form(form, as_json)
+    config = _config(paired_test, length_edges)
+    by_length = by_length or length_edges is not None
+    if plot is not None:
+        _check_plot(plot, by_length or bool(sweep))
+    text = TestText.read(source, reference)
+    search = {"beam_size": beam_size, "length_penalty": length_penalty}
+    first = _first_system(source, model, translations, threads, search)
+    others = [_other_system(source, path, threads, search) for path in against or []]
+    swept = _swept_systems(first, _sweep_values(sweep or []))
+
+    outcomes = [system.run(text.source) for system in (first, *others)]
     if output is not None:
-        output.write_bytes("".join(f"{t.text}\n" for t in translations).encode())
-    record = _record(translator, translations, references, seconds) | {
-        "source": str(source),
-        "reference": str(reference),
-    }
-    if as_json:
-        print(json.dumps(record, indent=2, ensure_ascii=False))
-    else:
-        print(_table(record), _footnote(record), sep="\n")
+        write_atomic(output, "".join(f"{line}\n" for line in outcomes[0].translations).encode())
+    record = evaluation_record(text, outcomes, config.paired_test)
+    if by_length:
+        record["by_length"] = length_record(text, outcomes, config.length_edges)
+    if swept:
+        record["sweep"] = sweep_record(text, swept)
+    if plot is not None:
+        draw(plot, panels(record))
+    print(report(record, form))
 
 
 def main() -> None:
     run(app)
 
 
-def _translate(translator: Translator, sources: Sequence[str]) -> list[Translation]:
-    starts = range(0, len(sources), CHUNK_LINES)
-    return [
-        translation
-        for start in track(
-            starts, "translating", console=errors, transient=True, disable=not errors.is_terminal
+def _form(form: Format | None, as_json: bool) -> Format:
+    if as_json and form not in (None, Format.JSON):
+        raise ConfigError(f"options: --json and --format {form} contradict each other")
+    return Format.JSON if as_json else form or Format.TEXT
+
+
+def _config(paired_test: str | None, length_edges: str | None) -> EvaluationConfig:
+    given: dict[str, Any] = {}
+    if paired_test is not None:
+        given["paired_test"] = paired_test
+    if length_edges is not None:
+        given["length_edges"] = _numbers("--length-edges", length_edges)
+    return parse(EvaluationConfig, given, where="options")
+
+
+def _check_plot(path: Path, something_to_draw: bool) -> None:
+    if not something_to_draw:
+        raise ConfigError(
+            "options: --plot draws BLEU by length and sweeps: add --by-length or --sweep"
         )
-        for translation in translator.translate(sources[start : start + CHUNK_LINES])
+    check_picture(path)
+
+
+def _first_system(
+    source: Path,
+    model: Sequence[Path] | None,
+    translations: Path | None,
+    threads: int | None,
+    search: dict[str, Any],
+) -> System:
+    if translations is None:
+        return ModelSystem.load(model or [], threads, search)
+    if model:
+        raise ConfigError("options: --translations takes the place of --model: give one of them")
+    return FinishedSystem.read(translations, source)
+
+
+def _other_system(source: Path, path: Path, threads: int | None, search: dict[str, Any]) -> System:
+    if path.is_dir():
+        return ModelSystem.load([path], threads, search)
+    return FinishedSystem.read(path, source)
+
+
+def _sweep_values(given: Sequence[str]) -> dict[str, list[float]]:
+    """The values to try, by field of `SearchConfig`."""
+    values: dict[str, list[float]] = {}
+    for text in given:
+        name, equals, numbers = text.partition("=")
+        if not equals:
+            raise ConfigError(f"options: --sweep {text}: expected a name and values, name=1,2")
+        field = name.removeprefix("--").replace("-", "_")
+        values.setdefault(field, []).extend(_numbers(f"--sweep {name}", numbers))
+    return values
+
+
+def _swept_systems(first: System, values: dict[str, list[float]]) -> list[ModelSystem]:
+    """The first system under every combination of the values."""
+    if not values:
+        return []
+    if not isinstance(first, ModelSystem):
+        raise ConfigError("options: --sweep needs a model: those --translations are finished")
+    own = first.translator.search_config.model_dump()
+    combinations = itertools.product(*values.values())
+    return [
+        first.with_search(
+            parse(SearchConfig, own | dict(zip(values, each, strict=True)), where="--sweep")
+        )
+        for each in combinations
     ]
 
 
-def _record(
-    translator: Translator,
-    translations: Sequence[Translation],
-    references: Sequence[str],
-    seconds: float,
-) -> dict[str, Any]:
-    from mt.scoring import evaluate as score
-
-    flags = Counter(flag for translation in translations for flag in translation.flags)
-    scores = score([translation.text for translation in translations], references)
-    return {
-        "model": translator.name,
-        "weights": translator.identity,
-        "engine": translator.engine,
-        "search": translator.search_config.model_dump(),
-        "lines": len(translations),
-        "seconds": round(seconds, 3),
-        "scores": {
-            name: {
-                "value": round(each.value, 2),
-                "low": None if each.low is None else round(each.low, 2),
-                "high": None if each.high is None else round(each.high, 2),
-                "signature": each.signature,
-            }
-            for name, each in scores.items()
-        },
-        "flags": dict(sorted(flags.items())),
-    }
-
-
-_TITLES = {
-    "bleu": "BLEU",
-    "bleu_lc": "BLEU, lower-cased",
-    "chrf": "chrF2",
-    "chrf_lc": "chrF2, lower-cased",
-}
-
-
-def _table(record: dict[str, Any]) -> str:
-    # Lines rather than a drawn table: a signature must not be broken to fit the terminal.
-    lines = [f"{record['model']}, {record['lines']:,} lines"]
-    for name, score in record["scores"].items():
-        interval = f"{score['low']:.2f} to {score['high']:.2f}"
-        lines.append(
-            f"{_TITLES[name]:<18}  {score['value']:>6.2f}  95 % interval {interval:<16}  "
-            f"{score['signature']}"
-        )
-    return "\n".join(lines)
-
-
-def _footnote(record: dict[str, Any]) -> str:
-    search = record["search"]
-    flags = ", ".join(f"{name} {count:,}" for name, count in record["flags"].items()) or "none"
-    return (
-        f"beam {search['beam_size']}, length penalty {search['length_penalty']:g}, "
-        f"engine {record['engine']}, weights {record['weights'][:12]}\n"
-        f"{record['lines'] / record['seconds']:,.0f} lines a second; flags: {flags}"
-    )
+def _numbers(option: str, text: str) -> list[float]:
+    """Numbers with commas between them; whole ones stay whole."""
+    try:
+        return [int(part) if part.strip().isdecimal() else float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"options: {option}: expected numbers with commas between them (found {text!r})"
+        ) from error
 
 
 if __name__ == "__main__":

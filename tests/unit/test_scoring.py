@@ -55,6 +55,18 @@ def test_chrf_worked_by_hand():
     assert evaluate(["ab"], ["ac"])["chrf"].value == pytest.approx(25)
 
 
+def test_any_of_several_references_may_give_an_ngram():
+    # "a b c d" stands in the first and "b c d e" in the second; either alone misses one word.
+    translation, first, second = ["a b c d e"], ["a b c d x"], ["y b c d e"]
+    alone = 100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)
+    assert bleu(translation, first).value == pytest.approx(alone)
+    assert bleu(translation, second).value == pytest.approx(alone)
+    assert bleu(translation, first, second).value == pytest.approx(100)
+    assert evaluate(translation, first, second)["chrf"].value < 100  # of each reference by itself
+    for score in evaluate(translation, first, second).values():
+        assert score.signature.startswith("nrefs:2|")
+
+
 def test_scores_are_those_of_the_sacrebleu_program():
     # sacrebleu reference -i translations -m bleu chrf -w 6 [-lc] [--chrf-lowercase], version 2.6.0
     scores = evaluate(TRANSLATIONS, REFERENCES, interval=False)
@@ -108,10 +120,13 @@ def test_a_signature_with_an_interval_says_how_often_and_by_which_seed_was_resam
         (TRANSLATIONS, REFERENCES),
         (TRANSLATIONS[:1], REFERENCES[:1]),
         (["The cat sleeps on the sofa."] * 3, ["The cat is sleeping on the sofa."] * 3),
+        (["We go to the cinema tonight!"] * 3, ["We are going to the cinema tonight."] * 3),
         # Some resamples have no right word at all, some no wrong one.
         (["yes", "a b c d"], ["no", "a b c d"]),
         (["", "a b c d e"], ["no", "a b c d x"]),
         (["", ""], ["no", "never"]),
+        # Many resamples score 0, so that the interval would reach below it.
+        (["x x x x x"] * 9 + ["a b c d e"], ["y y y y y"] * 9 + ["a b c d e"]),
     ],
 )
 def test_the_interval_contains_the_score(translations, references):
@@ -139,7 +154,10 @@ def test_bleu_alone_is_the_bleu_of_all():
     assert bleu(TRANSLATIONS, REFERENCES) == scores["bleu"]
 
 
-@pytest.mark.parametrize(("translations", "references"), [([], []), (["a"], ["a", "b"])])
+@pytest.mark.parametrize(
+    ("translations", "references"),
+    [([], [[]]), (["a"], [["a", "b"]]), (["a"], [["a"], ["a", "b"]]), (["a"], [])],
+)
 def test_translations_pair_up_with_references(translations, references):
     with pytest.raises(AssertionError):
-        evaluate(translations, references)
+        evaluate(translations, *references)
