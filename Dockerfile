@@ -6,10 +6,13 @@ FROM python:3.11-slim AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /src
 RUN python -m venv /opt/mt
-# torch is most of the image and changes seldom: its own layer outlives changes of the source.
+# torch is most of the image and changes seldom: its own layer outlives changes of the source. Its
+# C++ headers and test programs, 125 MB, are of no use here.
 COPY constraints.txt ./
 RUN /opt/mt/bin/pip install --no-cache-dir --constraint constraints.txt \
-    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
+    ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch && \
+    rm -r /opt/mt/lib/python3.*/site-packages/torch/include \
+    /opt/mt/lib/python3.*/site-packages/torch/test
 COPY pyproject.toml README.md LICENSE ./
 COPY mt mt
 COPY service service
@@ -25,6 +28,9 @@ ENV PATH=/opt/mt/bin:$PATH \
     MT_HOST=0.0.0.0 \
     MT_PORT=8000
 COPY --from=build /opt/mt /opt/mt
+# Writable even where the root is mounted read-only (docker run --read-only): the language detector
+# unpacks its model, 68 MB, into a temporary file as it starts. Nothing else is ever written.
+VOLUME /tmp
 # A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 WORKDIR /tmp

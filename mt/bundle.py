@@ -10,17 +10,18 @@ Knows files and arrays. Does not know torch, so that an engine may run without i
 
 A folder is renewed by writing new files beside the old, replacing manifest.json in one move, and
 removing the old files last. Every file that the manifest lists carries its hash in its name, so a
-kill at any moment leaves a folder that loads: the old model or the new one.
+kill at any moment leaves a folder that loads: the old model or the new one. Whoever loads it
+meanwhile has the old or the new one too. One process at a time may write a folder.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
@@ -29,11 +30,15 @@ from numpy.typing import NDArray
 
 from mt.config import ModelConfig, Options, SearchConfig, parse
 from mt.errors import BundleError, ConfigError
-from mt.files import sha256, write_atomic, write_json
+from mt.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.tokenizer import Tokenizer, TokenizerPair
 
-FORMAT = 1
-"""Version of the folder's layout; a reader refuses a newer one."""
+FORMAT = 2
+"""Version of the folder's layout; a reader takes this one and older ones, and refuses a newer one.
+
+1: as above. 2: config.json may hold options that readers of format 1 do not know; such an option
+is left at its default by a folder of format 1, so its default has to mean what was done before.
+"""
 MANIFEST, CARD = "manifest.json", "README.md"
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 SOURCE, TARGET, JOINT = "source.spm", "target.spm", "tokenizer.spm"
@@ -54,6 +59,15 @@ class BundleConfig(Options):
     search: SearchConfig
 
 
+class Manifest(NamedTuple):
+    """manifest.json: what the folder holds."""
+
+    format: int
+    files: Mapping[str, Any]
+    """For each file by name its size ("bytes") and "sha256"."""
+    record: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A model, whole, as arrays."""
@@ -69,17 +83,20 @@ class Bundle:
 
 
 def save_bundle(folder: Path, bundle: Bundle, card: str) -> None:
-    """Write or renew a model folder; other files in it, such as run/, are left alone."""
+    """Write or renew a model folder; other files in it, such as run/, are left alone.
+
+    Raises:
+        OSError: the folder cannot be written or is full; it holds the model it held before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _clear_failed_save(folder)
     contents = {_with_hash(part, content): content for part, content in _parts(bundle).items()}
     for name, content in contents.items():
         write_atomic(folder / name, content)
     files = {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in contents.items()}
     write_json(folder / MANIFEST, {"format": FORMAT, "files": files, "record": dict(bundle.record)})
     write_atomic(folder / CARD, card.encode())
-    for path in folder.iterdir():
-        if _HASH.search(path.name) and _part(path.name) in _PARTS and path.name not in contents:
-            path.unlink()
+    _remove_parts(folder, keep=contents.keys())
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -88,9 +105,7 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         BundleError: something is missing, damaged, or of a newer format.
     """
-    manifest = _read_manifest(folder)
-    files = manifest["files"].items()
-    contents = {_part(name): _verified(folder, name, entry) for name, entry in files}
+    manifest, contents = _read_parts(folder)
     config_json, weights = _needed(folder, contents, CONFIG, WEIGHTS)
     try:
         config = parse(BundleConfig, json.loads(config_json), where=CONFIG)
@@ -100,7 +115,37 @@ def load_bundle(folder: Path) -> Bundle:
     except (safetensors.SafetensorError, KeyError) as error:  # KeyError: a type numpy has not
         raise BundleError(f"{folder}: {WEIGHTS}: {error}") from error
     tokenizers = _tokenizers(folder, contents, config.joint_vocabulary)
-    return Bundle(config, tokenizers, arrays, manifest["record"], identity=sha256(weights))
+    return Bundle(config, tokenizers, arrays, manifest.record, identity=sha256(weights))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a model folder says it holds, without looking whether it does.
+
+    Raises:
+        BundleError: the manifest is missing, damaged, or of a newer format.
+    """
+    path = folder / MANIFEST
+    damaged = f"{path} is damaged: not a manifest"
+    try:
+        manifest = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}") from error
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(damaged) from error
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(version) is not int or version < 1:
+        raise BundleError(damaged)
+    if version > FORMAT:  # asked before anything else: what else there is may have changed
+        raise BundleError(
+            f"{folder} has format {version}, this version reads up to {FORMAT}: "
+            "install a newer release"
+        )
+    files, record = manifest.get("files"), manifest.get("record")
+    if not isinstance(files, dict) or not isinstance(record, dict):
+        raise BundleError(damaged)
+    return Manifest(version, files, record)
 
 
 def _parts(bundle: Bundle) -> dict[str, bytes]:
@@ -123,28 +168,37 @@ def _part(name: str) -> str:
     return _HASH.sub("", name)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    damaged = f"{path} is damaged: not a manifest"
+def _clear_failed_save(folder: Path) -> None:
+    # First, not last: where the disk was full, their room is needed.
+    remove_leftovers(folder)
     try:
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}") from error
-    except OSError as error:
-        raise BundleError(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise BundleError(damaged) from error
-    version = manifest.get("format") if isinstance(manifest, dict) else None
-    if type(version) is not int or version < 1:
-        raise BundleError(damaged)
-    if version > FORMAT:  # asked before anything else: what else there is may have changed
-        raise BundleError(
-            f"{folder} has format {version}, this version reads up to {FORMAT}: "
-            "install a newer release"
-        )
-    if not all(isinstance(manifest.get(key), dict) for key in ("files", "record")):
-        raise BundleError(damaged)
-    return dict(manifest)
+        listed = read_manifest(folder).files
+    except BundleError:  # without a manifest to be read, which files are strays is not known
+        return
+    _remove_parts(folder, keep=listed.keys())
+
+
+def _remove_parts(folder: Path, keep: Collection[str]) -> None:
+    for path in folder.iterdir():
+        if _HASH.search(path.name) and _part(path.name) in _PARTS and path.name not in keep:
+            path.unlink()
+
+
+def _read_parts(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    manifest = read_manifest(folder)
+    try:
+        return manifest, _verified_parts(folder, manifest)
+    except BundleError:
+        # A folder renewed since its manifest was read has lost the files listed there.
+        renewed = read_manifest(folder)
+        if renewed == manifest:
+            raise
+        return renewed, _verified_parts(folder, renewed)
+
+
+def _verified_parts(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    files = manifest.files.items()
+    return {_part(name): _verified(folder, name, entry) for name, entry in files}
 
 
 def _verified(folder: Path, name: str, entry: Any) -> bytes:

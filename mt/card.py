@@ -6,7 +6,16 @@ recorded by training or evaluation.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mt.bundle import Bundle
+from mt.config import ModelConfig
+
+# They have rows of their own, or are plain sizes.
+_TOLD_ELSEWHERE = {
+    *("bidirectional", "encoder_layers", "encoder_hidden_size", "decoder_layers"),
+    *("decoder_hidden_size", "embedding_size", "context_size"),
+}
 
 
 def model_card(bundle: Bundle) -> str:
@@ -23,6 +32,7 @@ def model_card(bundle: Bundle) -> str:
         ),
         ("Decoder", f"LSTM, {model.decoder_layers} layers of {model.decoder_hidden_size}"),
         ("Attention", "none: the decoder sees the encoder's final states only"),
+        *_variants(model),
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
         ("Parameters", f"{parameters:,}, stored in half precision"),
         ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
@@ -38,6 +48,22 @@ def model_card(bundle: Bundle) -> str:
         "A sequence-to-sequence LSTM translation model.\n\n"
         f"| | |\n|---|---|\n{table}\n"
     )
+
+
+def parameters_by_part(bundle: Bundle) -> dict[str, int]:
+    """Parameters of each part, such as "encoder.embedding"; by name."""
+    counts: Counter[str] = Counter()
+    for name, array in bundle.weights.items():
+        module = name.split(".")[:-1] or [name]  # without the parameter's own name
+        counts[".".join(module[:2])] += array.size
+    return dict(sorted(counts.items()))
+
+
+def _variants(model: ModelConfig) -> list[tuple[str, str]]:
+    # Whatever else makes it another model than the plain one; dropout is of training only.
+    options = model.model_dump(exclude_defaults=True, exclude=_TOLD_ELSEWHERE)
+    named = [f"{k} = {v}" for k, v in options.items() if "drop" not in k]
+    return [("Other options", ", ".join(named))] if named else []
 
 
 def _cell(value: str) -> str:

@@ -10,6 +10,7 @@ A programmer's mistake is an assert or a built-in exception, never one of these.
     |-- CorpusError    a text file, with its line where there is one
     |-- BundleError    a model folder
     |-- TrainingError  a run that cannot start, resume or go on
+    |-- JobError       a translation of a file that cannot start, resume or go on
     `-- InputError     a text handed in for translation
 """
 
@@ -34,6 +35,10 @@ class BundleError(MTError):
 
 class TrainingError(MTError):
     """A training run cannot start, resume or continue as asked."""
+
+
+class JobError(MTError):
+    """The translation of a file cannot start, resume or continue as asked."""
 
 
 class InputError(MTError):

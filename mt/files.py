@@ -10,28 +10,52 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace the file at path by one with the given content, in one move.
 
     Raises:
-        OSError: the folder is missing, full or not writable; what was there before still is,
-            unless only the last flush, that of the folder, failed: the new content is there then.
+        OSError: the folder is missing, full or not writable; the error names a file, and what was
+            there before still is, unless only the last flush, that of the folder, failed: the new
+            content is there then.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
+        settle(temporary, path)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+            error.filename = str(path)
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+
+
+def settle(finished: Path, path: Path) -> None:
+    """Give a file that is fully written its name, in one move that a power cut cannot undo.
+
+    Raises:
+        OSError: as `write_atomic`.
+    """
+    _sync(finished)  # else the name may reach the disk before the content does
+    os.replace(finished, path)
+    _sync(path.parent)  # the name lives in the folder
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `write_atomic` had not finished when its process was killed.
+
+    Nobody else may be writing into the folder meanwhile: a write under way looks the same.
+    """
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -45,9 +69,8 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself lives in the folder: without this a power cut may undo it.
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -16,13 +16,15 @@ import pytest
 
 import mt.bundle
 import mt.files
-from mt.bundle import CARD, FORMAT, MANIFEST, Bundle, load_bundle, save_bundle
-from mt.card import model_card
+from mt.bundle import CARD, FORMAT, MANIFEST, Bundle, load_bundle, read_manifest, save_bundle
+from mt.card import model_card, parameters_by_part
 from mt.config import SearchConfig
 from mt.errors import BundleError
 from mt.files import sha256
+from mt.translator import Translator
 from support.bundles import save_tiny_bundle, tiny_bundle
 
+FORMAT_1 = Path(__file__).parents[1] / "fixtures" / "bundle-format-1"
 LISTED = ["config-*.json", "weights-*.safetensors", "source-*.spm", "target-*.spm"]
 
 
@@ -265,8 +267,31 @@ def test_a_manifest_of_another_shape_is_damaged(folder, text):
 def test_a_newer_format_is_refused_with_what_to_do(folder, manifest):
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT + 1, **manifest}))
     assert refusal(folder) == (
-        f"{folder} has format 2, this version reads up to 1: install a newer release"
+        f"{folder} has format {FORMAT + 1}, this version reads up to {FORMAT}: "
+        "install a newer release"
     )
+
+
+def test_a_folder_of_format_1_still_loads_and_translates():
+    # Written and trained by the last release before format 2, on the task of support.recipes.
+    assert read_manifest(FORMAT_1).format == 1
+    found = load_bundle(FORMAT_1)
+    assert found.config.model.encoder_hidden_size == 12
+    assert found.record["update"] == 300
+    texts = ["zwei Hunde und drei Katzen", "fünf Vögel und vier Pferde"]
+    translations = Translator.load(FORMAT_1).translate(texts)
+    assert [translation.text for translation in translations] == [
+        "two dogs and three cats",
+        "five birds and four horses",
+    ]
+
+
+def test_a_folder_of_format_1_is_renewed_as_one_of_this_format(tmp_path):
+    folder = Path(shutil.copytree(FORMAT_1, tmp_path / "model"))
+    before = load_bundle(folder)
+    save(folder, before)
+    assert read_manifest(folder).format == FORMAT > 1
+    assert_same(load_bundle(folder), before)
 
 
 @pytest.mark.parametrize("entry", [None, [], "x", {}, {"sha256": None}, {"sha256": "0" * 64}])
@@ -369,6 +394,57 @@ def test_saving_the_same_model_again_changes_nothing(folder):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     save_tiny_bundle(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_save_removes_what_one_that_was_killed_left_behind(folder):
+    names = {path.name for path in folder.iterdir()}
+    for name in (
+        ".manifest.json.123.tmp",
+        ".weights-0123456789ab.safetensors.1.tmp",
+        "weights-0123456789ab.safetensors",  # written, but the manifest never came to list it
+    ):
+        (folder / name).write_bytes(b"half")
+    save_tiny_bundle(folder)
+    assert {path.name for path in folder.iterdir()} == names
+
+
+def test_the_room_that_a_killed_save_took_is_free_before_the_next_one_writes(folder, monkeypatch):
+    stray = folder / "weights-0123456789ab.safetensors"
+    stray.write_bytes(b"whole, but not listed")
+    kill_at(monkeypatch, call=1, after=False)
+    with pytest.raises(Killed):
+        save(folder, with_other_weights())
+    assert not stray.exists()
+    assert_same(load_bundle(folder), tiny_bundle())
+
+
+# Loading while somebody renews
+
+
+def renew_during_load(monkeypatch: pytest.MonkeyPatch, folder: Path, *bundles: Bundle) -> None:
+    """Renew the folder each time its manifest has just been read, as long as there are bundles."""
+    read, left = mt.bundle.read_manifest, list(bundles)
+
+    def read_then_renew(path: Path):
+        manifest = read(path)
+        if left and path == folder:
+            bundle = left.pop(0)
+            with monkeypatch.context() as patch:
+                patch.setattr(mt.bundle, "read_manifest", read)
+                save(folder, bundle)
+        return manifest
+
+    monkeypatch.setattr(mt.bundle, "read_manifest", read_then_renew)
+
+
+def test_a_folder_renewed_while_it_is_read_gives_the_new_model(folder, monkeypatch):
+    renew_during_load(monkeypatch, folder, with_everything_different())
+    assert_same(load_bundle(folder), with_everything_different())
+
+
+def test_a_missing_file_is_told_though_the_folder_was_renewed_meanwhile(folder, monkeypatch):
+    renew_during_load(monkeypatch, folder, with_everything_different(), with_other_weights())
+    assert "No such file or directory, though manifest.json lists it" in refusal(folder)
 
 
 class Killed(BaseException):
@@ -489,3 +565,25 @@ def test_the_card_is_one_table_whatever_the_licence_says():
 
 def test_a_joint_vocabulary_is_counted_once():
     assert "| Vocabulary | 120 |" in model_card(tiny_bundle(joint=True)).splitlines()
+
+
+def test_the_card_names_the_options_that_have_no_row_of_their_own():
+    assert "Other options" not in model_card(tiny_bundle())
+    bundle = tiny_bundle(
+        decoder_hidden_size=16, forget_bias=2.0, tied_output=False, layer_dropout=0
+    )
+    options = "| Other options | tied_output = False, forget_bias = 2.0 |"
+    assert options in model_card(bundle).splitlines()
+
+
+def test_parameters_are_counted_by_part():
+    parts = parameters_by_part(tiny_bundle())
+    # Sizes of support.bundles: embeddings of 12 for 120 pieces, encoder 8 a direction, decoder 16
+    # and context 6; an LSTM has four gates over its input, itself and one bias.
+    assert parts["encoder.embedding"] == parts["decoder.embedding"] == 120 * 12
+    assert parts["encoder.layers"] == 2 * 4 * 8 * (12 + 8 + 1)
+    assert parts["decoder.layers"] == 4 * 16 * (12 + 6 + 16 + 1)
+    assert parts["bridge.hidden"] == parts["bridge.cell"] == 16 * (16 + 1)
+    assert parts["bridge.context"] == 6 * (2 * 16 + 1)
+    assert parts["output_bias"] == 120
+    assert sum(parts.values()) == sum(array.size for array in tiny_bundle().weights.values())

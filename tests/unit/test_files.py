@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.files import sha256, write_atomic, write_json
+from mt.files import remove_leftovers, settle, sha256, write_atomic, write_json
 
 
 @pytest.fixture
@@ -81,6 +81,31 @@ def test_the_new_file_is_whole_when_only_the_flush_of_the_folder_fails(path, mon
     monkeypatch.setattr(os, "fsync", fail_at_call(2, OSError(5, "Input/output error")))
     with pytest.raises(OSError, match="Input/output error"):
         write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(path.parent) == ["weights.bin"]
+
+
+def test_a_full_disk_is_told_with_the_file_that_found_no_room(path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", fail_at_call(1, OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_atomic(path, b"new")
+    assert caught.value.filename == str(path)
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(path):
+    for name in (".weights.bin.4711.tmp", ".a.b.json.1.tmp"):
+        (path.parent / name).write_bytes(b"half")
+    kept = ["weights.bin", ".hidden", ".weights.bin.tmp", "weights.bin.4711.tmp", "..1.tmp2"]
+    for name in kept[1:]:
+        (path.parent / name).write_bytes(b"not ours")
+    remove_leftovers(path.parent)
+    assert sorted(os.listdir(path.parent)) == sorted(kept)
+
+
+def test_a_finished_file_takes_the_place_of_another(path):
+    finished = path.with_name("weights.bin.part")
+    finished.write_bytes(b"new")
+    settle(finished, path)
     assert path.read_bytes() == b"new"
     assert os.listdir(path.parent) == ["weights.bin"]
 
