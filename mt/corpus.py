@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -50,7 +50,11 @@ def read_lines(path: Path) -> list[str]:
     return [_decode(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
-def read_pairs(sources: Sequence[Path], targets: Sequence[Path]) -> tuple[list[str], list[str]]:
+Pairs: TypeAlias = tuple[list[str], list[str]]
+"""Parallel text: source lines, and their translations in the same order."""
+
+
+def read_pairs(sources: Sequence[Path], targets: Sequence[Path]) -> Pairs:
     """The two sides of parallel text, each the lines of its files in order.
 
     Raises:
@@ -73,6 +77,34 @@ def read_pairs(sources: Sequence[Path], targets: Sequence[Path]) -> tuple[list[s
     return source, target
 
 
+def hold_out(source: Sequence[str], target: Sequence[str], count: int) -> tuple[Pairs, Pairs]:
+    """Part pairs into training and validation text, which share no side of any pair.
+
+    Args:
+        count: pairs to hold out, evenly spread, at most a tenth of all; none of them is blank.
+
+    Raises:
+        CorpusError: there are too few pairs.
+    """
+    whole = [
+        n for n, pair in enumerate(zip(source, target, strict=True)) if all(map(str.strip, pair))
+    ]
+    count = min(count, len(whole) // 10)
+    if count == 0:
+        raise CorpusError(
+            f"{len(whole)} pairs are too few to hold some out for validation: 10 are the least"
+        )
+    held = [whole[number * len(whole) // count] for number in range(count)]
+    seen_source = {source[number].strip() for number in held}
+    seen_target = {target[number].strip() for number in held}
+    rest = [
+        number
+        for number in range(len(source))
+        if source[number].strip() not in seen_source and target[number].strip() not in seen_target
+    ]
+    return _chosen(source, target, rest), _chosen(source, target, held)
+
+
 @dataclass(frozen=True)
 class FilterReport:
     """Where every pair went; the counts add up to `read`."""
@@ -87,6 +119,8 @@ class FilterReport:
     """A side has more pieces than data.max_pieces."""
     uneven: int
     """The sides differ more than data.max_length_ratio allows."""
+    held_out: int = 0
+    """Kept for validation, or shares a side with such a pair (data.held_out_pairs)."""
 
     def __str__(self) -> str:
         counts = asdict(self).items()
@@ -122,9 +156,11 @@ class Corpus:
     source: Sentences
     target: Sentences
     report: FilterReport
+    texts: Pairs | None = None
+    """The kept pairs as text, where data.subword_sampling has use for them."""
 
     def __len__(self) -> int:
-        return self.report.kept
+        return len(self.source.starts) - 1
 
 
 class Batch(NamedTuple):
@@ -149,9 +185,17 @@ class Batch(NamedTuple):
 
 
 def prepare(
-    source: Sequence[str], target: Sequence[str], tokenizers: TokenizerPair, config: DataConfig
+    source: Sequence[str],
+    target: Sequence[str],
+    tokenizers: TokenizerPair,
+    config: DataConfig,
+    *,
+    held_out: int = 0,
 ) -> Corpus:
     """Filter and tokenise parallel text.
+
+    Args:
+        held_out: pairs that were taken out before, for the report.
 
     Raises:
         CorpusError: no pair passes the filters.
@@ -161,7 +205,7 @@ def prepare(
     pairs = list(zip(*ids, strict=True))
     counts = dict.fromkeys(("empty", "duplicate", "too_long", "uneven"), 0)
     seen: set[tuple[str, str]] = set()
-    kept = []
+    kept: list[int] = []
     for number, (left, right) in enumerate(pairs):
         text = (sides[0][number], sides[1][number])
         longest, shortest = max(len(left), len(right)), min(len(left), len(right))
@@ -174,14 +218,14 @@ def prepare(
         elif longest > config.max_length_ratio * shortest + 5:
             counts["uneven"] += 1
         else:
-            kept.append((left, right))
+            kept.append(number)
             seen.add(text)
-    report = FilterReport(read=len(pairs), kept=len(kept), **counts)
+    report = FilterReport(read=len(pairs) + held_out, kept=len(kept), held_out=held_out, **counts)
     if not kept:
         raise CorpusError(f"no pair is left to train on: {report}")
-    return Corpus(
-        Sentences.of([left for left, _ in kept]), Sentences.of([right for _, right in kept]), report
-    )
+    source_ids, target_ids = (Sentences.of([side[number] for number in kept]) for side in ids)
+    texts = _chosen(*sides, kept) if config.subword_sampling else None
+    return Corpus(source_ids, target_ids, report, texts)
 
 
 def epoch_batches(corpus: Corpus, budget: int, *, seed: int, epoch: int) -> list[NDArray[np.int64]]:
@@ -221,6 +265,10 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
     for number, row in enumerate(rows):
         array[number, : len(row)] = row
     return torch.from_numpy(array)
+
+
+def _chosen(source: Sequence[str], target: Sequence[str], numbers: Sequence[int]) -> Pairs:
+    return [source[number] for number in numbers], [target[number] for number in numbers]
 
 
 def _cut(

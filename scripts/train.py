@@ -17,9 +17,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mt.config import Recipe, load_recipe
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, describe, errors, program, run
 
 if TYPE_CHECKING:
+    from mt.corpus import Pairs
     from mt.tokenizer import TokenizerPair
     from mt.training import Outcome
 
@@ -36,36 +37,69 @@ app = program("Train a translation model from a recipe.")
 
 @app.command()
 def train(
-    recipe: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RECIPE.toml",
-            help="What to train on and how; a name alone is one of the recipes that come along: "
-            + ", ".join(bundled_recipes()),
-        ),
-    ],
     output: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Model folder to make; checkpoints go to its run/."),
     ],
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RECIPE.toml]",
+            help="What to train on and how; a name alone is one of the recipes that come along: "
+            + ", ".join(bundled_recipes())
+            + ". Left out, --source and --target take its place.",
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR", help="Where the recipe's relative paths start.  [default: its folder]"
         ),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Text to train on without a recipe, .gz or .xz too."),
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(metavar="F", help="Its translations, line by line.")
+    ] = None,
+    source_language: Annotated[
+        str | None,
+        typer.Option(help="Code such as de.  [default: the suffix of --source, as in train.de]"),
+    ] = None,
+    target_language: Annotated[str | None, typer.Option(help="The same for --target.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_from"))
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the folder's last checkpoint.")
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train a translation model from a recipe.
+    """Train a translation model from a recipe, or from two plain files.
 
     The best model so far, by BLEU on the validation text, is always in DIR. SIGTERM or Ctrl-C
     saves a checkpoint and leaves; --resume continues, to the same weights as an unbroken run
-    (on a CPU in fp32 with the same number of threads).
+    (on a CPU in fp32 with the same number of threads and processes).
+
+    Several processes train one model together under torchrun:
+    `torchrun --nproc-per-node 2 -m scripts.train RECIPE.toml --output DIR`.
     """
-    raise typer.Exit(_train(load_recipe(_find(recipe), data), output, resume))
+    if recipe is not None:
+        _refuse_beside_recipe(
+            source=source,
+            target=target,
+            source_language=source_language,
+            target_language=target_language,
+        )
+        loaded = load_recipe(_find(recipe), data)
+    else:
+        if source is None or target is None:
+            raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
+        loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
+    if init_from is not None:
+        loaded = loaded.model_copy(update={"init_from": init_from.resolve()})
+    raise typer.Exit(_train(loaded, output, resume))
 
 
 def main() -> None:
@@ -78,24 +112,57 @@ def _find(recipe: Path) -> Path:
     return RECIPES / f"{recipe}.toml" if bundled else recipe
 
 
+def _refuse_beside_recipe(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(f"{option} and a recipe do not go together")
+
+
+def _recipe_of_files(
+    source: Path,
+    target: Path,
+    source_language: str | None,
+    target_language: str | None,
+    init_from: Path | None,
+) -> Recipe:
+    from mt.training.defaults import default_recipe
+
+    return default_recipe(
+        source,
+        target,
+        source_language=source_language,
+        target_language=target_language,
+        init_from=init_from,
+    )
+
+
 def _train(recipe: Recipe, output: Path, resume: bool) -> int:
     # oneDNN keeps the code it made for each of the last 1,024 shapes it saw, and nearly every batch
     # is a new one: memory without use (the figures are in CHANGELOG.md). Read at its first product.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    from mt.training import open_run  # here, not above, so that --help need not wait for torch
+    # Here, not above, so that --help need not wait for torch.
+    from mt.training import open_run, processes_of_environment
 
-    with _Display(recipe.training.updates) as display, _StopSignals() as signals:
+    with (
+        processes_of_environment() as processes,
+        _Display(recipe.training.updates, shown=processes.first) as display,
+        _StopSignals() as signals,
+    ):
         trainer = open_run(
             recipe,
             output,
-            lambda tokenizers: _BleuValidator(recipe, tokenizers),
+            lambda tokenizers, text: _BleuValidator(recipe, tokenizers, text),
             resume=resume,
+            processes=processes,
             report=display.show,
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
-    errors.print(_ending(outcome, output), markup=False, emoji=False)
+    if processes.first:
+        errors.print(_ending(outcome, output), markup=False, emoji=False)
+        if outcome.reason == "stopped":
+            errors.print("continue with --resume")
     if outcome.reason == "stopped":
-        errors.print("continue with --resume")
         return 128 + (signals.received or signal.SIGTERM)
     return 0
 
@@ -113,12 +180,9 @@ def _ending(outcome: Outcome, output: Path) -> str:
 class _BleuValidator:
     """Translates validation sentences greedily and scores them."""
 
-    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair) -> None:
-        from mt.corpus import read_pairs
-
-        pairs = read_pairs([recipe.data.valid_source], [recipe.data.valid_target])
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
         count = recipe.training.validate_sentences
-        self.sources, self.references = (_spread(side, count) for side in pairs)
+        self.sources, self.references = (_spread(side, count) for side in text)
         self.recipe, self.tokenizers = recipe, tokenizers
 
     def __call__(self, model: Any) -> Mapping[str, Any]:
@@ -171,14 +235,14 @@ class _StopSignals:
 class _Display:
     """A progress bar on a terminal, and a line for each event that is worth one."""
 
-    def __init__(self, updates: int) -> None:
+    def __init__(self, updates: int, *, shown: bool) -> None:
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=errors,
-            disable=not errors.is_terminal,
+            disable=not (shown and errors.is_terminal),
         )
         self.task = self.progress.add_task("preparing", total=updates)
 

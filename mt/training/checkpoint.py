@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from mt.errors import TrainingError
-from mt.files import sha256, write_atomic, write_json
+from mt.files import remove_leftovers, sha256, write_atomic, write_json
+from mt.training.averaging import Averaging
 
 POINTER = "checkpoint.json"
 METRICS = "metrics.jsonl"
@@ -41,6 +42,12 @@ class Progress:
     """Update of the best score."""
     failures: int = 0
     """Validations in a row without a better score."""
+    best_nll: float | None = None
+    """The lowest validation loss so far, which a plateau schedule watches."""
+    stalled: int = 0
+    """Validations in a row without a lower loss, since the step size was last cut."""
+    cuts: int = 0
+    """How often a plateau schedule has cut the step size."""
     seconds: float = 0.0
     """Time spent training, over all parts of a resumed run."""
     window: dict[str, float] = field(default_factory=dict)
@@ -51,13 +58,18 @@ def save_checkpoint(
     folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    averaging: Averaging,
     progress: Progress,
     environment: dict[str, Any],
 ) -> None:
-    """Write a checkpoint and then remove the one before."""
-    content = safetensors.torch.save(
-        {name: t.contiguous() for name, t in (_weights(model) | _moments(optimizer)).items()}
-    )
+    """Write a checkpoint and then remove the one before.
+
+    Raises:
+        OSError: the folder cannot be written or is full; the checkpoint before still counts.
+    """
+    remove_leftovers(folder)  # of a save that was killed; first, for the disk may be full of them
+    tensors = _weights(model) | _moments(optimizer) | _averages(averaging)
+    content = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
     name = f"update-{progress.update:08d}.safetensors"
     write_atomic(folder / name, content)
     write_json(
@@ -69,16 +81,15 @@ def save_checkpoint(
             "environment": environment,
         },
     )
-    # Also what a kill in the middle of a write left under a temporary name.
-    for old in folder.glob("*update-*.safetensors*"):
+    for old in folder.glob("update-*.safetensors"):
         if old.name != name:
             old.unlink()
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, averaging: Averaging
 ) -> tuple[Progress, dict[str, Any]] | None:
-    """Put model and optimiser back where the last checkpoint left them.
+    """Put model, optimiser and average back where the last checkpoint left them.
 
     Returns:
         The progress and the environment it was written in, or None if there is no checkpoint.
@@ -99,7 +110,7 @@ def load_checkpoint(
     if not intact:
         raise TrainingError(f"{folder / record['file']}: content does not match its recorded hash")
     tensors = safetensors.torch.load(content)
-    _restore(folder, model, optimizer, tensors)
+    _restore(folder, model, optimizer, averaging, tensors)
     return progress, environment
 
 
@@ -135,19 +146,30 @@ def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
+def _averages(averaging: Averaging) -> dict[str, Tensor]:
+    return {f"average.{name}": tensor.cpu() for name, tensor in averaging.state().items()}
+
+
 def _restore(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    averaging: Averaging,
+    tensors: dict[str, Tensor],
 ) -> None:
-    weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     states: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, moment = name.split(".")
-            states.setdefault(int(number), {})[moment] = tensor
+    for name, tensor in _under(tensors, "optimizer.").items():
+        number, moment = name.split(".")
+        states.setdefault(int(number), {})[moment] = tensor
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(_under(tensors, "model."))
         optimizer.load_state_dict(
             {"state": states, "param_groups": optimizer.state_dict()["param_groups"]}
         )
-    except (RuntimeError, ValueError) as error:
+        averaging.restore(_under(tensors, "average."))
+    except (RuntimeError, ValueError, KeyError) as error:
         raise TrainingError(f"{folder}: the checkpoint is of a model of another shape") from error
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

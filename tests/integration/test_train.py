@@ -20,7 +20,10 @@ from mt.bundle import load_bundle
 from mt.config import load_recipe
 from mt.errors import TrainingError
 from mt.training import open_run
+from mt.training.defaults import default_recipe
 from mt.translator import Translator
+from scripts import train
+from support.commands import call
 from support.recipes import write_lines, write_recipe
 
 RECIPES = ("multi30k-de-en", "tatoeba-de-en")
@@ -193,6 +196,60 @@ def test_a_run_stopped_by_a_signal_saves_says_so_and_goes_on(checkout, recipe, t
     assert_same_result(output, trained[0])
 
 
+# Other beginnings
+
+
+def test_two_files_are_enough(recipe, tmp_path, monkeypatch):
+    # The model made of them has its usual size, so the run itself would be too long for a test.
+    ran = []
+    monkeypatch.setattr(train, "_train", lambda *arguments: ran.append(arguments) or 0)
+    source, target = (str(recipe.with_name(name)) for name in ("train.de", "train.en"))
+    result = call("train", "--source", source, "--target", target, "--output", tmp_path / "model")
+    assert result.returncode == 0, result.stderr
+    ((made, output, resume),) = ran
+    assert (output, resume) == (tmp_path / "model", False)
+    assert made == default_recipe(Path(source), Path(target))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give a RECIPE.toml, or both --source and --target"),
+        (("--source", "train.de"), "both --source and --target"),
+        (("tiny.toml", "--source", "train.de"), "--source and a recipe do not go together"),
+    ],
+)
+def test_a_recipe_or_two_files_but_not_both(checkout, recipe, arguments, words):
+    code, printed, errors = command(checkout, recipe.parent, *arguments, "--output", "neither")
+    assert (code, printed) == (2, "")
+    assert words in errors
+    assert not (recipe.parent / "neither").exists()
+
+
+def test_fine_tuning_starts_where_the_other_model_is_and_says_so_in_its_record(
+    checkout, recipe, trained
+):
+    output = recipe.parent / "tuned"
+    short = write_recipe(recipe.parent / "short", training__updates=2, training__learning_rate=1e-6)
+    code, _, errors = command(
+        checkout, recipe.parent, short, "--init-from", trained[0], "--output", output
+    )
+    assert code == 0, errors
+    best = max(line["bleu"] for line in metrics(trained[0], "validation"))
+    assert metrics(output, "validation")[-1]["bleu"] == pytest.approx(best, abs=1.0)
+    origin = load_bundle(trained[0]).identity
+    assert load_bundle(output).record["fine_tuned_from"] == origin
+
+
+def test_fine_tuning_refuses_a_model_of_another_shape(checkout, recipe, trained):
+    other = write_recipe(recipe.parent / "wider", model__decoder_hidden_size=48)
+    code, _, errors = command(
+        checkout, recipe.parent, other, "--init-from", trained[0], "--output", "wide"
+    )
+    assert code == 2
+    assert "do not fit" in errors
+
+
 # What another run may not do
 
 
@@ -227,6 +284,17 @@ def test_a_changed_recipe_is_refused_by_the_key(checkout, recipe, trained):
     assert "0.01" in errors
 
 
+def test_a_run_goes_on_in_a_release_that_has_more_options(recipe, trained, tmp_path):
+    output = tmp_path / "older"
+    shutil.copytree(trained[0], output)
+    path = output / "run" / "run.json"
+    record = json.loads(path.read_bytes())
+    del record["recipe"]["training"]["schedule"], record["recipe"]["data"]["joined_share"]
+    path.write_text(json.dumps(record))
+    trainer = open_run(load_recipe(recipe), output, lambda *args: pytest.fail, resume=True)
+    assert trainer.progress.update == 60
+
+
 @pytest.mark.parametrize("name", ["train.en", "valid.de"])
 def test_changed_text_is_refused(checkout, recipe, trained, name):
     path = recipe.with_name(name)
@@ -243,7 +311,9 @@ def test_text_that_has_only_moved_is_the_same_text(trained, tmp_path):
     output = tmp_path / "trained"
     shutil.copytree(trained[0], output)
     moved = write_recipe(tmp_path / "elsewhere")
-    trainer = open_run(load_recipe(moved), output, lambda tokenizers: pytest.fail, resume=True)
+    trainer = open_run(
+        load_recipe(moved), output, lambda tokenizers, text: pytest.fail, resume=True
+    )
     assert trainer.progress.update == 60
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from mt import files
 from mt.errors import TrainingError
 from mt.training import checkpoint
+from mt.training.averaging import ExponentialAverage
 from mt.training.checkpoint import (
     Progress,
     append_metrics,
@@ -42,19 +43,21 @@ class Trained:
         self.optimizer = torch.optim.Adam(
             [p for p in self.model.parameters() if p.requires_grad], lr=0.1, fused=True
         )
-        for _ in range(steps):
-            self.step()
+        self.averaging = ExponentialAverage(self.model, decay=0.5)
+        for update in range(1, steps + 1):
+            self.step(update)
 
-    def step(self) -> None:
+    def step(self, update: int = 1) -> None:
         self.optimizer.zero_grad()
         self.model(torch.ones(1, self.model[0].in_features)).square().sum().backward()
         self.optimizer.step()
+        self.averaging.after_update(update)
 
     def save(self, folder, progress: Progress) -> None:
-        save_checkpoint(folder, self.model, self.optimizer, progress, ENVIRONMENT)
+        save_checkpoint(folder, self.model, self.optimizer, self.averaging, progress, ENVIRONMENT)
 
     def load(self, folder) -> Progress:
-        found = load_checkpoint(folder, self.model, self.optimizer)
+        found = load_checkpoint(folder, self.model, self.optimizer, self.averaging)
         assert found is not None
         return found[0]
 
@@ -63,6 +66,7 @@ class Trained:
         return [
             *self.model.state_dict().values(),
             *(moments[number][name] for number in sorted(moments) for name in MOMENTS),
+            *self.averaging.state().values(),
         ]
 
 
@@ -80,7 +84,10 @@ def same(one: Trained, other: Trained) -> bool:
 def test_weights_moments_and_progress_come_back_bit_for_bit(tmp_path):
     saved, loaded = Trained(1, steps=3), Trained(2, steps=0)
     saved.save(tmp_path, AWKWARD)
-    assert load_checkpoint(tmp_path, loaded.model, loaded.optimizer) == (AWKWARD, ENVIRONMENT)
+    assert load_checkpoint(tmp_path, loaded.model, loaded.optimizer, loaded.averaging) == (
+        AWKWARD,
+        ENVIRONMENT,
+    )
     assert same(saved, loaded)
 
 
@@ -95,7 +102,7 @@ def test_the_next_step_is_the_one_an_unbroken_run_would_take(tmp_path):
 
 def test_a_folder_without_checkpoint_is_no_error(tmp_path):
     trained = Trained(1, steps=0)
-    assert load_checkpoint(tmp_path, trained.model, trained.optimizer) is None
+    assert load_checkpoint(tmp_path, trained.model, trained.optimizer, trained.averaging) is None
 
 
 def test_a_new_checkpoint_removes_the_old_and_what_a_kill_left(tmp_path):

@@ -17,6 +17,7 @@ from mt.corpus import (
     FilterReport,
     Sentences,
     epoch_batches,
+    hold_out,
     make_batch,
     pad,
     prepare,
@@ -213,7 +214,10 @@ def test_each_pair_left_out_is_counted_under_its_reason():
         ("zuletzt", "last"),
     )
     assert corpus.report == FilterReport(read=9, kept=3, empty=2, duplicate=1, too_long=2, uneven=1)
-    assert str(corpus.report) == "9 read, 3 kept, 2 empty, 1 duplicate, 2 too long, 1 uneven"
+    assert (
+        str(corpus.report)
+        == "9 read, 3 kept, 2 empty, 1 duplicate, 2 too long, 1 uneven, 0 held out"
+    )
     assert [corpus.target[n].tolist() for n in range(3)] == [[1, 3], [3, 3], [4]]
 
 
@@ -238,7 +242,8 @@ def test_a_corpus_without_a_good_pair_is_refused():
     with pytest.raises(CorpusError) as caught:
         filtered(("", "a"), ("b", ""))
     assert str(caught.value) == (
-        "no pair is left to train on: 2 read, 0 kept, 2 empty, 0 duplicate, 0 too long, 0 uneven"
+        "no pair is left to train on: "
+        "2 read, 0 kept, 2 empty, 0 duplicate, 0 too long, 0 uneven, 0 held out"
     )
 
 
@@ -356,3 +361,27 @@ def test_sentences_give_back_the_rows_they_were_made_of():
     assert [sentences[n].tolist() for n in range(3)] == rows
     assert sentences.lengths.tolist() == [2, 0, 1]
     assert sentences.ids.dtype == np.int32
+
+
+# Holding out
+
+
+def test_held_out_pairs_are_spread_evenly_and_share_no_side_with_the_rest():
+    source = [f"s{number}" for number in range(30)]
+    target = [f"t{number}" for number in range(30)]
+    source[5], target[25] = "s10", "t0"  # share a side with the pairs held out below
+    rest, held = hold_out(source, target, 3)
+    assert held == (["s0", "s10", "s20"], ["t0", "t10", "t20"])
+    assert set(rest[0]) == {f"s{n}" for n in range(30)} - {"s0", "s5", "s10", "s20", "s25"}
+    assert [line[1:] for line in rest[0]] == [line[1:] for line in rest[1]]
+
+
+def test_at_most_a_tenth_is_held_out_and_no_blank_pair():
+    source, target = ["", *"abcdefghijklmnopqrst"], ["x", *"ABCDEFGHIJKLMNOPQRST"]
+    _, held = hold_out(source, target, 1000)
+    assert held == (["a", "k"], ["A", "K"])
+
+
+def test_too_few_pairs_to_hold_some_out_are_refused():
+    with pytest.raises(CorpusError, match="9 pairs are too few"):
+        hold_out(["a"] * 9, ["b"] * 9, 1)

@@ -48,3 +48,13 @@ def test_a_fall_from_the_start_falls_at_once():
 @pytest.mark.parametrize(("warmup_updates", "rate"), [(0, 0.001), (1, 0.1), (2, 0.05)])
 def test_a_run_of_one_update_takes_that_step(warmup_updates, rate):
     assert rates(1, updates=1, warmup_updates=warmup_updates) == pytest.approx([rate])
+
+
+def test_a_plateau_schedule_stays_until_it_is_told_to_cut():
+    config = TrainingConfig(
+        learning_rate=0.1, warmup_updates=2, updates=10, schedule="plateau", plateau_factor=0.5
+    )
+    found = [
+        learning_rate(update, config, cuts) for update, cuts in ((1, 0), (9, 0), (9, 1), (10, 3))
+    ]
+    assert found == pytest.approx([0.05, 0.1, 0.05, 0.0125])

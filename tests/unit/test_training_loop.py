@@ -16,8 +16,8 @@ from mt.model import Seq2Seq
 from mt.tokens import PAD
 from mt.training import Trainer
 from mt.training.checkpoint import Progress, load_checkpoint
-from mt.training.loop import use_bf16
 from mt.training.schedule import learning_rate
+from mt.training.step import use_bf16
 
 VOCABULARY = 12
 LETTERS = range(4, 12)
@@ -89,7 +89,7 @@ class Run:
         )
         self.trainer = Trainer(
             model or tiny_model(),
-            next_letters(),
+            lambda epoch: next_letters(),
             next_letters(),
             self.config,
             folder,
@@ -147,7 +147,43 @@ def test_every_update_takes_the_step_size_of_the_schedule(tmp_path):
     run.trainer.run()
     expected = [learning_rate(update, run.config) for update in range(1, 7)]
     assert [line["learning_rate"] for line in run.lines("train")] == expected
-    assert run.trainer.optimizer.param_groups[0]["lr"] == expected[-1]
+    assert run.trainer.stepper.optimizer.param_groups[0]["lr"] == expected[-1]
+
+
+def test_a_plateau_schedule_cuts_the_step_size_when_the_validation_loss_stalls(
+    tmp_path, monkeypatch
+):
+    run = Run(
+        tmp_path,
+        updates=7,
+        validate_every=1,
+        log_every=1,
+        warmup_updates=0,
+        learning_rate=0.01,
+        schedule="plateau",
+        plateau_patience=2,
+        plateau_factor=0.1,
+        patience=99,
+    )
+    losses = iter([3.0, 2.0, 2.5, 2.0, 1.0, 1.5, 0.5])  # stalls at the third and fourth
+    monkeypatch.setattr(run.trainer, "validation_nll", lambda: next(losses))
+    run.trainer.run()
+    found = [line["learning_rate"] for line in run.lines("train")]
+    assert found == pytest.approx([0.01] * 4 + [0.001] * 3)
+
+
+def test_what_is_validated_and_kept_is_the_average(tmp_path):
+    seen = []
+    run = Run(tmp_path, updates=3, learning_rate=0.05, averaging="exponential")
+    run.trainer._validate = lambda model: (
+        seen.append([p.detach().clone() for p in model.parameters() if p.requires_grad]),
+        {"bleu": 1.0, "signature": "scripted"},
+    )[1]
+    run.trainer.run()
+    average = list(run.trainer.stepper.averaging.average().values())
+    own = [p for p in run.trainer.model.parameters() if p.requires_grad]
+    assert all(map(torch.equal, seen[0], average))
+    assert not all(map(torch.equal, own, average))
 
 
 def test_gradients_are_scaled_down_to_the_norm_asked_for(tmp_path):
@@ -242,7 +278,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_rate(tmp_path, poi
     assert run.published == []
     # What was saved last can be gone on with.
     good = Run(tmp_path, updates=9)
-    found = load_checkpoint(tmp_path, good.trainer.model, good.trainer.optimizer)
+    found = load_checkpoint(
+        tmp_path,
+        good.trainer.model,
+        good.trainer.stepper.optimizer,
+        good.trainer.stepper.averaging,
+    )
     assert found is not None
     assert found[0].update == 2
     assert all(torch.isfinite(weight).all() for weight in good.weights)
@@ -255,8 +296,10 @@ def test_the_loss_of_a_batch_is_the_sum_over_its_pairs_and_counts_no_padding(tmp
     trainer = Run(tmp_path).trainer
     trainer.model.eval()
     pairs = corpus_of([([4], [5]), ([4, 5, 6], [7, 8, 9, 10]), ([6, 7], [11, 4])])
-    whole = trainer.loss(make_batch(pairs, [0, 1, 2]), smoothing=0.1)
-    alone = [trainer.loss(make_batch(pairs, [number]), smoothing=0.1) for number in range(3)]
+    whole = trainer.stepper.loss(make_batch(pairs, [0, 1, 2]), smoothing=0.1)
+    alone = [
+        trainer.stepper.loss(make_batch(pairs, [number]), smoothing=0.1) for number in range(3)
+    ]
     assert [loss.positions for loss in alone] == [2, 5, 3]  # end tokens included
     assert whole.positions == 10
     for name in ("smoothed", "nll"):
@@ -474,4 +517,4 @@ def test_a_gpu_that_is_not_there_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(TrainingError, match=r"^training\.device = \"cuda\": [^\n]*$"):
         Run(tmp_path, device="cuda")
-    assert Run(tmp_path, device="auto").trainer.device.type == "cpu"
+    assert Run(tmp_path, device="auto").trainer.stepper.device.type == "cpu"

@@ -1,0 +1,100 @@
+"""A recipe for two plain files, sized by how much text is in them.
+
+Knows rules of thumb, each beside its reason. Does not know how a run is made. The recipe is an
+ordinary one: it is stored in run/run.json and can be written out and changed.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mt.bundle import load_bundle
+from mt.config import ModelConfig, Recipe, SearchConfig, parse
+from mt.corpus import read_pairs
+from mt.errors import ConfigError
+
+EPOCHS = 30
+"""Passes over the text that a run may take; it stops early where they do not help."""
+MOST_UPDATES, FEWEST_UPDATES = 20_000, 200
+PIECES_PER_WORD = 1.3
+"""About what 8,000 pieces need for a word of a European language."""
+VALIDATIONS = 20
+"""Looks at the validation text over a run."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+def default_recipe(
+    source: Path,
+    target: Path,
+    *,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    init_from: Path | None = None,
+) -> Recipe:
+    """A recipe to train on two files of lines that translate each other.
+
+    Args:
+        source: source side (plain, .gz or .xz); validation pairs are held out of it.
+        target: target side.
+        source_language: ISO 639 code; by default that of `init_from`, else the suffix of the file's
+            name, as in train.de.
+        target_language: the same for the target.
+        init_from: model folder to fine-tune; the recipe has its [model] and [search] then.
+
+    Raises:
+        CorpusError: the files cannot be read or do not belong together.
+        ConfigError: a language is neither given nor in its file's name.
+        BundleError: the folder of `init_from` cannot be used.
+    """
+    initial = load_bundle(init_from).config if init_from else None
+    if initial is not None:
+        source_language = source_language or initial.source_language
+        target_language = target_language or initial.target_language
+    source_language = source_language or _language(source, "--source-language")
+    target_language = target_language or _language(target, "--target-language")
+    sources, targets = read_pairs([source], [target])
+    updates = _updates(targets)
+    table = {
+        "name": f"{source_language}-{target_language}",
+        "init_from": init_from,
+        "data": {
+            "source_language": source_language,
+            "target_language": target_language,
+            "train_source": [source.resolve()],
+            "train_target": [target.resolve()],
+        },
+        "tokenizer": {"vocabulary_size": min(_vocabulary(sources), _vocabulary(targets))},
+        "model": initial.model if initial else ModelConfig(),
+        "search": initial.search if initial else SearchConfig(),
+        "training": {
+            "updates": updates,
+            "warmup_updates": min(300, updates // 10),
+            "validate_every": max(1, updates // VALIDATIONS),
+            "checkpoint_every": max(1, updates // VALIDATIONS),
+        },
+    }
+    return parse(Recipe, table, where="recipe")
+
+
+def _language(path: Path, option: str) -> str:
+    name = path.name.removesuffix(".gz").removesuffix(".xz")
+    suffix = name.rpartition(".")[2]
+    if suffix == name or not _LANGUAGE.fullmatch(suffix) or suffix == "txt":
+        raise ConfigError(f"{path}: its name ends with no language, such as .de: give {option}")
+    return suffix
+
+
+def _updates(targets: list[str]) -> int:
+    pieces = sum(len(line.split()) * PIECES_PER_WORD + 1 for line in targets)
+    per_epoch = pieces / 2048  # the default of training.batch_tokens
+    return max(FEWEST_UPDATES, min(MOST_UPDATES, round(EPOCHS * per_epoch)))
+
+
+def _vocabulary(lines: list[str]) -> int:
+    # More pieces than characters and half of the words would be learned from single occurrences,
+    # and SentencePiece refuses more than there are to find.
+    words = {word for line in lines for word in line.split()}
+    characters = {character for word in words for character in word}
+    return max(16, min(8000, len(characters) + len(words) // 2 + 4))

@@ -1,0 +1,146 @@
+"""One update: a batch in, its loss, its gradient, clipped, taken.
+
+Knows model, optimiser, average, device and arithmetic. Does not know schedules, epochs or files.
+Several processes take each batch together: every one computes its share of the rows, and all make
+the same step.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mt.config import TrainingConfig
+from mt.corpus import Batch, Corpus, make_batch
+from mt.errors import TrainingError
+from mt.loss import Loss, cross_entropy
+from mt.model import Seq2Seq
+from mt.tokens import PAD
+from mt.training.averaging import make_averaging
+from mt.training.processes import Processes
+
+
+class StepReport(NamedTuple):
+    """What one update was like, over the whole batch."""
+
+    loss: float
+    """Sum over positions of what was minimised."""
+    nll: float
+    """Sum over positions of the negative log-likelihood in nats."""
+    positions: int
+    norm: float
+    """Euclidean norm of the gradient before clipping."""
+
+
+class Stepper:
+    """Moves one model, update by update."""
+
+    def __init__(self, model: Seq2Seq, config: TrainingConfig, processes: Processes) -> None:
+        """Takes the model to its device and sets the number of torch's threads.
+
+        Raises:
+            TrainingError: the device asked for is not there.
+        """
+        torch.set_num_threads(config.threads)
+        self.config = config
+        self.processes = processes
+        self.device = _device(config, processes)
+        self.bf16 = use_bf16(config, self.device)
+        self.model = model.to(self.device)
+        self.optimizer = torch.optim.Adam(
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            lr=config.learning_rate,
+            betas=(0.9, config.adam_beta2),
+            fused=True,
+        )
+        self.averaging = make_averaging(self.model, config)
+
+    def update(
+        self, number: int, corpus: Corpus, sentences: NDArray[np.int64], rate: float
+    ) -> StepReport:
+        """Make update `number`, counted from 1, on these sentences with this step size.
+
+        Raises:
+            TrainingError: the loss or its gradient is no longer a finite number, or another
+                process has died.
+        """
+        torch.manual_seed(_seed(self.config.seed, number, self.processes.rank))
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        smoothed, nll, positions = self._gradients(corpus, sentences)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        report = StepReport(smoothed, nll, positions, norm.item())
+        self._check_finite(number, report)
+        self.optimizer.step()
+        self.averaging.after_update(number)
+        return report
+
+    def loss(self, batch: Batch, *, smoothing: float) -> Loss:
+        """The loss of one batch; padding is left out before the output layer."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            readouts = self.model(batch.source, batch.source_lengths, batch.previous)
+            targets = batch.target.T
+            real = targets != PAD
+            return cross_entropy(
+                readouts[real],
+                self.model.output_weight,
+                self.model.output_bias,
+                targets[real],
+                smoothing=smoothing,
+            )
+
+    def _gradients(self, corpus: Corpus, sentences: NDArray[np.int64]) -> tuple[float, float, int]:
+        """Leave the gradient of the mean loss in the parameters; returns the sums and the count."""
+        positions = int(corpus.target.lengths[sentences].sum()) + len(sentences)  # with end tokens
+        own = sentences[self.processes.rank :: self.processes.count]
+        sums = torch.zeros(2, dtype=torch.float64)
+        if len(own):
+            batch = make_batch(corpus, own.tolist()).to(self.device)
+            loss = self.loss(batch, smoothing=self.config.label_smoothing)
+            (loss.smoothed / positions).backward()
+            sums = torch.stack([loss.smoothed.detach(), loss.nll]).double().cpu()
+        self.processes.sum_gradients(self.model.parameters())
+        smoothed, nll = self.processes.sum(sums).tolist()
+        return smoothed, nll, positions
+
+    def _check_finite(self, number: int, report: StepReport) -> None:
+        # Before the step, and at every update: no checkpoint and no bundle ever holds a NaN.
+        value, config = report.loss / report.positions, self.config
+        if not (math.isfinite(value) and math.isfinite(report.norm)):
+            raise TrainingError(
+                f"update {number}: the loss is {value}, the norm of its gradient {report.norm}; "
+                f"lower training.learning_rate ({config.learning_rate}) or training.clip_norm "
+                f"({config.clip_norm})"
+            )
+
+
+def use_bf16(config: TrainingConfig, device: torch.device) -> bool:
+    """Whether matrix products run in bf16: as asked, or where the processor multiplies in it."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    # Without these instructions bf16 is emulated and slower than fp32.
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _device(config: TrainingConfig, processes: Processes) -> torch.device:
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        raise TrainingError(
+            'training.device = "cuda": no CUDA GPU is available; "auto" and "cpu" are'
+        )
+    if config.device == "cpu" or not available:
+        return torch.device("cpu")
+    return torch.device("cuda", processes.local_rank)
+
+
+def _seed(seed: int, update: int, rank: int) -> int:
+    return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])

@@ -1,0 +1,96 @@
+from collections import Counter
+
+import pytest
+
+from mt.augment import Augmented
+from mt.config import DataConfig
+from mt.corpus import prepare
+from support.bundles import SOURCES, TARGETS, tiny_tokenizers
+
+SOURCE, TARGET = SOURCES[:4], TARGETS[:4]
+
+
+def augmented(*, seed: int = 1, repeat: int = 1, **options: float) -> Augmented:
+    config = DataConfig(
+        source_language="de",
+        target_language="en",
+        train_source=["x"],
+        train_target=["y"],
+        remove_duplicates=False,
+        **options,
+    )
+    tokenizers = tiny_tokenizers()
+    corpus = prepare(SOURCE * repeat, TARGET * repeat, tokenizers, config)
+    return Augmented(corpus, tokenizers, config, seed)
+
+
+def texts(view: Augmented, epoch: int) -> list[tuple[str, str]]:
+    corpus = view.epoch(epoch)
+    sides = zip((corpus.source, corpus.target), view.tokenizers, strict=True)
+    source, target = (
+        tokenizer.decode([side[number].tolist() for number in range(len(corpus))])
+        for side, tokenizer in sides
+    )
+    return list(zip(source, target, strict=True))
+
+
+def rows(view: Augmented, epoch: int) -> list[list[int]]:
+    corpus = view.epoch(epoch)
+    return [corpus.source[number].tolist() for number in range(len(corpus))]
+
+
+def test_without_options_every_epoch_is_the_corpus_itself():
+    view = augmented()
+    assert view.epoch(0) is view.corpus
+    assert view.epoch(5) is view.corpus
+
+
+def test_sampled_pieces_spell_the_same_text_and_change_from_epoch_to_epoch():
+    view = augmented(subword_sampling=0.5, repeat=5)
+    plain = list(zip(SOURCE, TARGET, strict=True)) * 5
+    assert texts(view, 0) == texts(view, 1) == plain
+    assert rows(view, 0) != rows(view, 1)
+    assert rows(view, 0) != rows(augmented(repeat=5), 0)
+
+
+def test_an_epoch_is_the_same_whenever_it_is_asked_for():
+    options = {"subword_sampling": 0.5, "joined_share": 0.5, "repeat": 5}
+    first, later = augmented(**options), augmented(**options)
+    later.epoch(0)
+    assert rows(first, 3) == rows(later, 3)
+    assert rows(first, 3) != rows(augmented(seed=2, **options), 3)
+
+
+def test_joined_pairs_hold_every_sentence_once_and_stay_together():
+    view = augmented(joined_share=1.0, repeat=10, max_pieces=60)
+    seen: Counter[tuple[str, str]] = Counter()
+    translation = dict(zip(SOURCE, TARGET, strict=True))
+    for source, target in texts(view, 0):
+        parts = _sentences(source)
+        assert " ".join(translation[part] for part in parts) == target
+        seen.update((part, translation[part]) for part in parts)
+    assert set(seen.values()) == {10}
+    assert len(view.epoch(0)) < 40
+
+
+def test_no_joined_side_is_longer_than_allowed():
+    view = augmented(joined_share=1.0, repeat=10, max_pieces=40)
+    corpus = view.epoch(0)
+    assert max(corpus.source.lengths.max(), corpus.target.lengths.max()) <= 40
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_share_bounds_how_many_pairs_are_joined(share):
+    view = augmented(joined_share=share, repeat=10, max_pieces=100)
+    alone = sum(source in SOURCE for source, _ in texts(view, 0))
+    assert alone >= (1 - share) * 40
+
+
+def _sentences(joined: str) -> list[str]:
+    """The sentences of SOURCE that a joined text is made of."""
+    found = []
+    while joined:
+        first = next(sentence for sentence in SOURCE if joined.startswith(sentence))
+        found.append(first)
+        joined = joined[len(first) :].lstrip()
+    return found

@@ -1,0 +1,62 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from mt.errors import ConfigError
+from mt.training.defaults import FEWEST_UPDATES, MOST_UPDATES, default_recipe
+from support.bundles import save_tiny_bundle, tiny_bundle
+
+
+def write(folder: Path, name: str, lines: list[str]) -> Path:
+    path = folder / name
+    content = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def test_languages_come_from_the_names_of_the_files(tmp_path):
+    files = write(tmp_path, "train.de", ["ein Hund"]), write(tmp_path, "train.en.gz", ["a dog"])
+    recipe = default_recipe(*files)
+    assert (recipe.data.source_language, recipe.data.target_language) == ("de", "en")
+    assert recipe.name == "de-en"
+    assert recipe.data.train_source == (files[0],)
+    assert recipe.data.valid_source is None
+
+
+def test_a_name_without_a_language_is_refused_unless_one_is_given(tmp_path):
+    files = write(tmp_path, "train.txt", ["ein Hund"]), write(tmp_path, "train.en", ["a dog"])
+    with pytest.raises(ConfigError, match=r"train\.txt.*--source-language"):
+        default_recipe(*files)
+    assert default_recipe(*files, source_language="de").data.source_language == "de"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (10, FEWEST_UPDATES),
+        # 10,000 lines of (10 words * 1.3 + 1) pieces in batches of 2,048, 30 times
+        (10_000, round(30 * 140_000 / 2048)),
+        (300_000, MOST_UPDATES),
+    ],
+)
+def test_the_run_is_as_long_as_the_text_asks_for(tmp_path, lines, expected):
+    text = [" ".join(["wort"] * 10)] * lines
+    recipe = default_recipe(write(tmp_path, "a.de", text), write(tmp_path, "a.en", text))
+    assert recipe.training.updates == expected
+    assert recipe.training.validate_every == expected // 20
+
+
+def test_the_vocabulary_fits_the_smaller_side(tmp_path):
+    few = write(tmp_path, "a.de", ["ab ab ba"] * 50)  # 2 characters, 2 words: 2 + 1 + 4 < 16
+    many = write(tmp_path, "a.en", [f"word{number}" for number in range(50)])
+    assert default_recipe(few, many).tokenizer.vocabulary_size == 16
+
+
+def test_fine_tuning_takes_shape_and_languages_from_the_model(tmp_path):
+    folder = save_tiny_bundle(tmp_path / "model")
+    files = write(tmp_path, "a.txt", ["ein Hund"]), write(tmp_path, "b.txt", ["a dog"])
+    recipe = default_recipe(*files, init_from=folder)
+    assert recipe.model == tiny_bundle().config.model
+    assert (recipe.data.source_language, recipe.data.target_language) == ("de", "en")
+    assert recipe.init_from == folder
