@@ -7,13 +7,17 @@ Composes settings, model and app, and runs them under uvicorn. Every setting of
 from __future__ import annotations
 
 import logging
+import signal
 import socket
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from scripts.console import Version, describe, errors, program, run
-from scripts.options import Model, load_translator
+from scripts.options import OneModel, load_translator
 from service.settings import Settings, load_settings
 
 app = program("Serve translations over HTTP.")
@@ -29,7 +33,7 @@ def _setting(name: str) -> str:
 def serve(
     host: Annotated[str | None, typer.Option(help=_setting("host"))] = None,
     port: Annotated[int | None, typer.Option(help=_setting("port"))] = None,
-    model: Model = None,
+    model: OneModel = None,
     threads: Annotated[int | None, typer.Option(help=_setting("threads"))] = None,
     version: Version = False,
 ) -> None:
@@ -55,7 +59,8 @@ def _serve(settings: Settings) -> None:
     with _listening(settings) as listener:
         errors.print(f"loading {settings.model or 'the bundled model'} ...", markup=False)
         # Loaded here rather than by the app, so that a damaged model is one line and exit code 2.
-        translator = load_translator(settings.model, settings.threads)
+        with _ended_by_sigterm():
+            translator = load_translator(settings.model, settings.threads)
         url = _url(listener)
         errors.print(
             f"{translator.name} translates {translator.source_language} to "
@@ -71,6 +76,20 @@ def _serve(settings: Settings) -> None:
             timeout_graceful_shutdown=round(settings.deadline_s) + 1,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Obey SIGTERM until the server does; process 1 of a container would ignore it otherwise."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
+from scripts import serve
 from support.bundles import save_tiny_bundle
-from support.commands import ROOT, assert_mistake, run
+from support.commands import ROOT, assert_mistake, call, run
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,23 @@ def test_the_server_says_where_it_is_answers_there_and_leaves_when_told(model: P
     finally:
         process.kill()
         process.communicate()
+
+
+def test_sigterm_while_the_model_is_loaded_ends_it_as_process_1_of_a_container_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("still loading")
+
+    monkeypatch.setattr(serve, "load_translator", load)
+    # As process 1 has it, which no signal reaches without a handler.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert call("serve", "--port", "0").returncode == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_port_in_use_is_refused(model: Path) -> None:

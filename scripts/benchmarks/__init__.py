@@ -1,0 +1,1 @@
+"""What `mt-benchmark` measures, one thing a file; `timing` holds how."""
