@@ -44,6 +44,11 @@ CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 SOURCE, TARGET, JOINT = "source.spm", "target.spm", "tokenizer.spm"
 """Names of parts; in the folder each has its hash before its suffix."""
 
+BUNDLED_MODELS = Path(__file__).parent / "models"
+"""The model folders that come with the library, each named after its languages."""
+DEFAULT_MODEL = "de-en"
+"""The one of them that is meant where none is named."""
+
 _PARTS = {CONFIG, WEIGHTS, SOURCE, TARGET, JOINT}
 _HASH = re.compile(r"-[0-9a-f]{12}(?=\.\w+$)")
 
@@ -80,6 +85,17 @@ class Bundle:
     """How it was made: data, licence, updates, validation scores."""
     identity: str = ""
     """SHA-256 of the stored weights; empty before a bundle is stored."""
+
+
+def find_model(name: Path | str | None) -> Path:
+    """The folder that is meant: the one of that path, or else the bundled one of that name.
+
+    Without a name it is the bundled German to English one.
+    """
+    if name is None:
+        return BUNDLED_MODELS / DEFAULT_MODEL
+    bundled = BUNDLED_MODELS / name
+    return bundled if not Path(name).exists() and bundled.is_dir() else Path(name)
 
 
 def save_bundle(folder: Path, bundle: Bundle, card: str) -> None:

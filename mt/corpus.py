@@ -10,10 +10,7 @@ Shapes: B sentences of a batch, S longest source, T longest target with its end 
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -24,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mt.config import DataConfig
-from mt.errors import CorpusError
+from mt.errors import CorpusError, InputError
+from mt.streams import open_lines
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, PAD
 
@@ -35,19 +33,13 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         CorpusError: the file is missing or damaged, or a line is not UTF-8.
     """
-    opener: Callable[[Path], bytes] = {".gz": _read_gzip, ".xz": _read_xz}.get(
-        path.suffix, Path.read_bytes
-    )
     try:
-        content = opener(path)
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise CorpusError(f"{path}: damaged {path.suffix} file: {error}") from error
+        with open_lines(path) as lines:
+            return [line.removesuffix("\n") for line in lines]
+    except InputError as error:
+        raise CorpusError(str(error)) from error
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror or error}") from error
-    lines = content.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    return [_decode(line, path, number) for number, line in enumerate(lines, start=1)]
 
 
 Pairs: TypeAlias = tuple[list[str], list[str]]
@@ -282,23 +274,3 @@ def _cut(
             start, widened = stop, length
         longest = widened
     yield order[start:]
-
-
-def _decode(line: bytes, path: Path, number: int) -> str:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} "
-            f"at column {error.start + 1})"
-        ) from error
-
-
-def _read_gzip(path: Path) -> bytes:
-    with gzip.open(path) as file:
-        return file.read()
-
-
-def _read_xz(path: Path) -> bytes:
-    with lzma.open(path) as file:
-        return file.read()

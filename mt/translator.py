@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mt.bundle import Bundle, load_bundle
+from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, find_case, restore, truecase
 from mt.config import SearchConfig
 from mt.decoding import decode
@@ -33,9 +33,6 @@ from mt.search import Hypothesis
 from mt.text import Document, split_document, split_long
 from mt.tokenizer import TokenizerPair
 from mt.tokens import UNKNOWN
-
-BUNDLED_MODEL = Path(__file__).parent / "models" / "de-en"
-"""The model folder that comes with the library."""
 
 
 class Alternative(NamedTuple):
@@ -99,12 +96,14 @@ class Translator:
 
     @classmethod
     def load(cls, path: Path | str | None = None) -> Translator:
-        """Load a model folder; the bundled German to English model if none is named.
+        """Load a model folder, or by its name ("de-en") one that comes with the library.
+
+        A folder of that name goes first; without a path it is the bundled German to English one.
 
         Raises:
             BundleError: the folder is missing, incomplete, damaged or of a newer format.
         """
-        return cls.from_bundle(load_bundle(Path(path) if path is not None else BUNDLED_MODEL))
+        return cls.from_bundle(load_bundle(find_model(path)))
 
     @classmethod
     def load_ensemble(cls, paths: Sequence[Path | str]) -> Translator:
@@ -115,7 +114,7 @@ class Translator:
         Raises:
             BundleError: a folder cannot be used, or does not go together with the first.
         """
-        bundles = [load_bundle(Path(path)) for path in paths]
+        bundles = [load_bundle(find_model(path)) for path in paths]
         check_alike([str(path) for path in paths], bundles)
         config = bundles[0].config
         return cls(

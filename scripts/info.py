@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mt.bundle import CARD, Bundle, load_bundle, read_manifest
+from mt.bundle import CARD, Bundle, find_model, load_bundle, read_manifest
 from mt.card import model_card, parameters_by_part
 from scripts.console import Version, program, run
 
@@ -25,7 +25,8 @@ def info(
     model: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DIR", help="Model folder.  [default: the bundled German to English one]"
+            metavar="DIR",
+            help="Model folder, or the name of a bundled one: de-en, en-de.  [default: de-en]",
         ),
     ] = None,
     as_json: Annotated[
@@ -37,18 +38,12 @@ def info(
 
     Every file is checked against its hash; a damaged one is named, with exit code 2.
     """
-    record = _record(model or _bundled())
+    record = _record(find_model(model))
     print(json.dumps(record, indent=2, ensure_ascii=False) if as_json else _page(record))
 
 
 def main() -> None:
     run(app)
-
-
-def _bundled() -> Path:
-    from mt.translator import BUNDLED_MODEL  # brings torch, which nothing else here needs
-
-    return BUNDLED_MODEL
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -24,17 +24,17 @@ def _decoding(field: str) -> Any:
     return typer.Option(help=f"{describe(SearchConfig, field)}  [default: the model's own]")
 
 
-_BUNDLED = "[default: the bundled German to English one]"
+_BUNDLED = "or the name of a bundled one: de-en, en-de.  [default: de-en]"
 
 Model = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="DIR",
-        help=f"Model folder. Given more than once, the models translate together.  {_BUNDLED}",
+        help=f"Given more than once, the models translate together. A model folder, {_BUNDLED}",
     ),
 ]
 """For programs that take an ensemble as well."""
-OneModel = Annotated[Path | None, typer.Option(metavar="DIR", help=f"Model folder.  {_BUNDLED}")]
+OneModel = Annotated[Path | None, typer.Option(metavar="DIR", help=f"Model folder, {_BUNDLED}")]
 """For programs that need one folder."""
 Threads = Annotated[
     int | None,

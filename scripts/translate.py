@@ -1,132 +1,245 @@
-"""mt-translate: translate a text file line by line, or standard input as it comes.
+"""mt-translate: translate a text line by line, from a file or as it comes, to a file or as it goes.
 
-Reads bytes and ends a line at "\\n" only; line N in is line N out. Reads, translates and writes
-some hundred lines at a time, so a file of any length fits in memory.
+Composes a job of `mt.jobs` out of a file or standard input, a translator, and an unfinished file
+that a later call can go on with, or standard output.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from mt.errors import InputError
-from scripts.console import Version, errors, program, run
-from scripts.options import BeamSize, LengthPenalty, Model, Threads, load_translator
+from mt.config import JobConfig, parse
+from mt.errors import ConfigError
+from mt.jobs import Progress, describe_job, open_part, run_job, survey
+from mt.jobs.job import CHUNK_LINES, Sink
+from mt.streams import open_lines, read_lines
+from scripts import options
+from scripts.console import Version, describe, errors, program, run
+from scripts.progress import show_progress, show_summary
+
+if TYPE_CHECKING:
+    from mt import Translator
 
 app = program("Translate text, line by line.")
-
-CHUNK_LINES = 500
-"""Lines translated together: enough to fill batches of equal length."""
 
 
 @app.command()
 def translate(
-    model: Model = None,
+    model: options.Model = None,
     source: Annotated[
         Path | None,
-        typer.Option("--input", metavar="F", help="UTF-8 text.  [default: standard input]"),
+        typer.Option(
+            "--input",
+            metavar="F",
+            help="UTF-8 text; .gz and .xz are decompressed.  [default: standard input]",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="F", help="Written whole or not at all.  [default: standard output]"),
+        typer.Option(
+            metavar="F",
+            help="Named F.part until it is whole; .gz and .xz are compressed.  "
+            "[default: standard output]",
+        ),
     ] = None,
-    beam_size: BeamSize = None,
-    length_penalty: LengthPenalty = None,
-    threads: Threads = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with F.part if there is one. Without this it is refused, not overwritten.",
+        ),
+    ] = False,
+    column: Annotated[
+        int | None, typer.Option(metavar="N", help=describe(JobConfig, "column"))
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help=describe(JobConfig, "replace"))
+    ] = False,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="text|jsonl",
+            help=describe(JobConfig, "format")
+            + "  [default: jsonl for F.jsonl, F.jsonl.gz and F.jsonl.xz, else text]",
+        ),
+    ] = None,
+    n_best: Annotated[
+        int | None, typer.Option(metavar="N", help=describe(JobConfig, "n_best") + "  [default: 1]")
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(metavar="S", help=describe(JobConfig, "min_score") + "  [default: 0]"),
+    ] = None,
+    beam_size: options.BeamSize = None,
+    length_penalty: options.LengthPenalty = None,
+    max_length_ratio: options.MaxLengthRatio = None,
+    max_length_extra: options.MaxLengthExtra = None,
+    min_length_ratio: options.MinLengthRatio = None,
+    min_length: options.MinLength = None,
+    no_repeat_ngram_size: options.NoRepeatNgramSize = None,
+    temperature: options.Temperature = None,
+    top_k: options.TopK = None,
+    seed: options.Seed = None,
+    truecase: options.Truecase = None,
+    threads: options.Threads = None,
     version: Version = False,
 ) -> None:
-    """Translate text, line by line.
+    """Translate text, line by line: line N in is line N out.
 
-    White space, blank lines and line ends stay as they are. What deserves a second look is
-    counted on standard error at the end.
+    White space, blank lines and line ends stay as they are. A file is read through once before
+    anything is translated, so that a mistake in its last line is told at once. What deserves a
+    second look is counted on standard error at the end, with the numbers of the first such lines.
+
+    Killed, stopped by Ctrl-C or by a full disk, a job keeps what it has written in F.part. With
+    --resume it goes on to the same output, byte for byte. The lines that were translated, the
+    model and the options must be the same; other lines may have changed.
     """
+    if resume and output is None:
+        raise ConfigError("--resume needs --output: standard output cannot be continued")
+    job = _job_config(
+        output,
+        column=column,
+        replace=replace,
+        format=format,
+        n_best=n_best,
+        min_score=min_score,
+    )
     # The input is opened first: a misspelt name should not wait for the model.
-    with _reading(source) as lines:
-        translator = load_translator(
-            model, threads, beam_size=beam_size, length_penalty=length_penalty
+    with _reading(source, job) as text:
+        translator = options.load_translator(
+            model,
+            threads,
+            beam_size=beam_size,
+            length_penalty=length_penalty,
+            max_length_ratio=max_length_ratio,
+            max_length_extra=max_length_extra,
+            min_length_ratio=min_length_ratio,
+            min_length=min_length,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            temperature=temperature,
+            top_k=top_k,
+            seed=seed,
+            truecase=truecase,
         )
-        with _writing(output) as file, _progress() as advance:
-            flags: Counter[str] = Counter()
-            for chunk in _chunks(lines):
-                for translation in translator.translate(chunk):
-                    file.write(translation.text.encode("utf-8"))
-                    flags.update(translation.flags)
-                file.flush()
-                advance(len(chunk))
-    if flags:
-        summary = ", ".join(f"{name} {count:,}" for name, count in sorted(flags.items()))
-        errors.print(f"lines flagged: {summary}")
+        visible = output is not None or not sys.stdout.isatty()
+        with (
+            _writing(output, translator, job, resume) as sink,
+            show_progress(text.size, visible=visible) as report,
+        ):
+            done = run_job(
+                translator,
+                text.lines,
+                text.name,
+                sink,
+                job,
+                chunk_lines=text.chunk_lines,
+                report=report,
+            )
+    show_summary(done)
 
 
 def main() -> None:
     run(app)
 
 
+def _job_config(output: Path | None, **given: Any) -> JobConfig:
+    if given["format"] is None and output is not None:
+        uncompressed = output.with_suffix("") if output.suffix in (".gz", ".xz") else output
+        given["format"] = "jsonl" if uncompressed.suffix == ".jsonl" else None
+    given = {name: value for name, value in given.items() if value is not None}
+    return parse(JobConfig, given, where="options")
+
+
+class _Text(NamedTuple):
+    """What is to be translated."""
+
+    lines: Iterator[str]
+    name: str
+    size: int | None
+    """Bytes of all lines; None if they are not known beforehand."""
+    chunk_lines: int
+
+
 @contextmanager
-def _reading(path: Path | None) -> Iterator[Iterator[str]]:
+def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
     if path is None:
-        yield _decoded(sys.stdin.buffer, "standard input")
+        # Someone typing wants an answer to each line.
+        chunk_lines = 1 if sys.stdin.isatty() else CHUNK_LINES
+        name = "standard input"
+        yield _Text(read_lines(sys.stdin.buffer, name), name, None, chunk_lines)
         return
-    with path.open("rb") as file:
-        yield _decoded(file, str(path))
+    size = None
+    if path.is_file():  # a pipe can be read only once
+        with open_lines(path) as lines:
+            size = survey(lines, str(path), job)
+    with open_lines(path) as lines:
+        yield _Text(lines, str(path), size, CHUNK_LINES)
 
 
-def _decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
+@contextmanager
+def _writing(
+    output: Path | None, translator: Translator, job: JobConfig, resume: bool
+) -> Iterator[Sink]:
+    if output is None:
+        yield _StandardOutput()
+        return
+    import torch
+
+    environment = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    settings = describe_job(translator, job)
+    signal.signal(signal.SIGTERM, _terminate)
+    with open_part(output, settings, environment, resume=resume) as part:
+        if part.progress.lines:
+            changes = ", ".join(f"{name} {change}" for name, change in part.changes.items())
+            note = f"; scores may differ in their last digits, since {changes}" if changes else ""
+            _note(f"going on behind line {part.progress.lines:,}{note}")
         try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{name}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} "
-                f"at column {error.start + 1})"
-            ) from error
+            yield part
+        except (KeyboardInterrupt, SystemExit):
+            if part.progress.lines:
+                _note(
+                    f"the first {part.progress.lines:,} lines are in {part.path}: "
+                    "go on with --resume"
+                )
+            raise
+        part.finish()
 
 
-@contextmanager
-def _writing(path: Path | None) -> Iterator[IO[bytes]]:
-    """A file that takes its name only once all is written, or standard output."""
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+class _StandardOutput:
+    """A sink that keeps nothing."""
+
+    progress = Progress()
+
+    def write(self, content: bytes) -> None:
+        try:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Python must not stumble over it again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise OSError(error.errno, error.strerror, "standard output") from error
+
+    def commit(self, progress: Progress) -> None:
+        pass
 
 
-def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
-    # Someone typing wants an answer to each line.
-    size = 1 if sys.stdin.isatty() else CHUNK_LINES
-    while chunk := list(islice(lines, size)):
-        yield chunk
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} lines"),
-        TimeElapsedColumn(),
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal or sys.stdout.isatty(),
-    )
-    with bar:
-        task = bar.add_task("translating", total=None)
-        yield lambda lines: bar.advance(task, lines)
+def _note(message: str) -> None:
+    errors.print(message, markup=False, emoji=False)
 
 
 if __name__ == "__main__":

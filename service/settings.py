@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one."""
     model: Path | None = None
-    """Folder of the model to serve; unset serves the bundled one."""
+    """Folder of the model to serve, or the name of a bundled one; unset serves de-en."""
     threads: int = Field(1, ge=1, le=256)
     """CPU threads of the matrix products. More help large batches only, and suffer from whatever
     else the machine does; further processes scale better."""

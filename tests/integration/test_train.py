@@ -367,7 +367,7 @@ def damaged_xz(folder: Path) -> str:
     write_recipe(folder, data__train_source=["train.de.xz"])
     path = folder / "train.de.xz"
     path.write_bytes(lzma.compress((folder / "train.de").read_bytes())[:-8])
-    return f"{path}: damaged .xz file"
+    return f"{path}: damaged behind line 232"
 
 
 def vocabulary_too_large(folder: Path) -> str:

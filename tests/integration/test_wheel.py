@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ["train", "translate", "evaluate", "serve"]
+PROGRAMS = [
+    *(
+        "download",
+        "train",
+        "curves",
+        "translate",
+        "score",
+        "evaluate",
+        "info",
+        "serve",
+        "benchmark",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
+from mt.bundle import BUNDLED_MODELS, DEFAULT_MODEL
 from mt.corpus import read_pairs
 from mt.scoring import evaluate
-from mt.translator import BUNDLED_MODEL
 from support.commands import run
 
 MAX_BYTES = 30_000_000
+MODELS = sorted(path.name for path in BUNDLED_MODELS.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,9 @@ def _texts(translator: Translator, sources: Sequence[str]) -> list[str]:
     return [translation.text for translation in translator.translate(sources)]
 
 
-def test_the_folder_holds_the_model_and_nothing_else() -> None:
-    files = [path for path in BUNDLED_MODEL.rglob("*") if path.is_file()]
+@pytest.mark.parametrize("name", MODELS)
+def test_the_folder_holds_the_model_and_nothing_else(name: str) -> None:
+    files = [path for path in (BUNDLED_MODELS / name).rglob("*") if path.is_file()]
 
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
     assert sorted(path.name.split("-")[0] for path in files) == [
@@ -38,8 +40,9 @@ def test_the_folder_holds_the_model_and_nothing_else() -> None:
     ]  # fmt: skip
 
 
-def test_the_card_names_licence_and_attribution() -> None:
-    card = (BUNDLED_MODEL / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", MODELS)
+def test_the_card_names_licence_and_attribution(name: str) -> None:
+    card = (BUNDLED_MODELS / name / "README.md").read_text(encoding="utf-8")
 
     for words in ("CC BY 2.0 FR", "tatoeba.org", "manythings.org/anki", "tok:13a", "final states"):
         assert words in card
@@ -73,6 +76,12 @@ def test_the_command_of_the_readme_gives_three_lines(checkout: Path) -> None:
     assert lines[1] == ""
     assert "dog" in lines[2]
     assert lines[3:] == [""]
+
+
+def test_a_bundled_model_is_found_by_its_name() -> None:
+    assert DEFAULT_MODEL in MODELS
+    result = run("translate", "--model", "en-de", stdin=b"Good morning.\n")
+    assert result.stdout.decode() == "Guten Morgen.\n"
 
 
 @pytest.mark.shared

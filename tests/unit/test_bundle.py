@@ -16,7 +16,17 @@ import pytest
 
 import mt.bundle
 import mt.files
-from mt.bundle import CARD, FORMAT, MANIFEST, Bundle, load_bundle, read_manifest, save_bundle
+from mt.bundle import (
+    BUNDLED_MODELS,
+    CARD,
+    FORMAT,
+    MANIFEST,
+    Bundle,
+    find_model,
+    load_bundle,
+    read_manifest,
+    save_bundle,
+)
 from mt.card import model_card, parameters_by_part
 from mt.config import SearchConfig
 from mt.errors import BundleError
@@ -587,3 +597,14 @@ def test_parameters_are_counted_by_part():
     assert parts["bridge.context"] == 6 * (2 * 16 + 1)
     assert parts["output_bias"] == 120
     assert sum(parts.values()) == sum(array.size for array in tiny_bundle().weights.values())
+
+
+# Bundled models by name
+
+
+def test_a_name_means_a_bundled_model_unless_there_is_such_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_model(None) == find_model("de-en") == BUNDLED_MODELS / "de-en"
+    (tmp_path / "de-en").mkdir()
+    assert find_model("de-en") == find_model(Path("de-en")) == Path("de-en")
+    assert find_model("no-such") == Path("no-such")

@@ -19,6 +19,8 @@ from mt.config import (
 )
 from mt.errors import ConfigError
 
+RECIPES = ("multi30k-de-en", "tatoeba-de-en", "tatoeba-de-en-longer", "tatoeba-en-de")
+
 RECIPE = """\
 name = "small"
 [data]
@@ -92,7 +94,7 @@ def test_an_absolute_path_stays(path, tmp_path):
     assert load_recipe(path, tmp_path / "corpora").data.valid_source == Path("/elsewhere/valid.de")
 
 
-@pytest.mark.parametrize("name", ["multi30k-de-en", "tatoeba-de-en"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_that_come_along_load(checkout, tmp_path, name):
     recipe = load_recipe(checkout / "scripts" / "recipes" / f"{name}.toml", tmp_path)
     assert recipe.name == name
@@ -101,7 +103,7 @@ def test_the_recipes_that_come_along_load(checkout, tmp_path, name):
 
 def test_no_recipe_that_comes_along_is_left_out_above(checkout):
     names = {path.stem for path in (checkout / "scripts" / "recipes").iterdir()}
-    assert names == {"multi30k-de-en", "tatoeba-de-en"}
+    assert names == set(RECIPES)
 
 
 @pytest.mark.parametrize("table", TABLES)

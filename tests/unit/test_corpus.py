@@ -109,7 +109,7 @@ def test_a_packed_file_cut_short_is_damaged(tmp_path, suffix):
     whole = PACKERS[suffix](GERMAN)
     for length in range(1, len(whole)):
         path.write_bytes(whole[:length])
-        assert refusal(path).startswith(f"{path}: damaged {suffix} file: ")
+        assert refusal(path).startswith(f"{path}: damaged behind line ")
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".xz"])
@@ -126,7 +126,7 @@ def test_a_flipped_byte_never_changes_the_text_unseen(tmp_path, suffix):
             assert read_lines(path) == GERMAN.decode().split("\n")[:-1], place
         except CorpusError:
             refused += 1
-            assert refusal(path).startswith(f"{path}: damaged {suffix} file: ")
+            assert refusal(path).startswith(f"{path}: damaged behind line ")
     assert refused > 0.8 * len(whole)
 
 
@@ -134,7 +134,7 @@ def test_a_flipped_byte_never_changes_the_text_unseen(tmp_path, suffix):
 def test_a_plain_file_with_a_packed_name_is_damaged(tmp_path, suffix):
     path = tmp_path / f"text.de{suffix}"
     path.write_bytes(GERMAN)
-    assert refusal(path).startswith(f"{path}: damaged {suffix} file: ")
+    assert refusal(path).startswith(f"{path}: damaged behind line ")
 
 
 def test_text_that_is_not_utf8_is_told_with_line_and_column(tmp_path):
