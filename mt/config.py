@@ -146,7 +146,7 @@ class ModelConfig(Options):
     CPU."""
     peepholes: bool = False
     """Let the gates see the cell, each unit its own (Gers and Schmidhuber 2000; Graves 2013, eqs.
-    7-11). Leaves the fused path: a training step of the layers takes about 1.9 times as long on a
+    7-11). Leaves the fused path: a training step of the layers takes about 2 times as long on a
     CPU."""
     layer_norm: bool = False
     """Normalise what the gates sum up and the cell that is shown (Ba et al. 2016, supplement).

@@ -30,6 +30,7 @@ from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError
 from service.app import create_app
 from service.settings import Settings, load_settings
+from service.translation import TranslationService
 from support.translators import FakeTranslator
 
 WAIT_S = 30
@@ -235,6 +236,15 @@ def test_a_form_with_two_texts_is_refused_and_not_halved():
     ask(conversation)
 
 
+def test_a_form_with_too_many_fields_is_refused():
+    async def conversation(client):
+        response = await client.http.post("/translate", data={f"x{n}": "1" for n in range(101)})
+        assert response.status_code == 400
+        assert response.json() == {"error": "Invalid request: too many form fields"}
+
+    ask(conversation)
+
+
 @pytest.mark.parametrize(
     "content_type", ["multipart/form-data", "multipart/form-data; boundary=x; charset=undefined"]
 )
@@ -367,6 +377,19 @@ def test_the_router_refuses_in_the_same_shape(method, path, status):
     ask(conversation)
 
 
+def test_a_route_that_lets_fastapi_check_a_parameter_refuses_in_the_same_shape():
+    async def twice(n: int) -> int:
+        return 2 * n
+
+    async def conversation(client):
+        client.app.get("/twice")(twice)
+        response = await client.http.get("/twice", params={"n": "x"})
+        assert response.status_code == 422
+        assert response.json()["error"].startswith("Invalid request: query.n: ")
+
+    ask(conversation)
+
+
 def test_the_openapi_document_describes_every_route():
     async def conversation(client):
         document = (await client.http.get("/openapi.json")).json()
@@ -384,6 +407,10 @@ def test_the_openapi_document_describes_every_route():
 
 
 # --- Health, readiness, start ----------------------------------------------------------------
+
+
+def test_a_service_that_was_not_started_is_starting():
+    assert TranslationService(Settings(), FakeTranslator()).status == "starting"
 
 
 def test_a_server_is_ready_only_after_its_first_translation():

@@ -157,6 +157,24 @@ def test_a_text_cancelled_after_planning_is_never_searched(batcher, translator):
     assert translator.batches == [["aaaaaa"], ["c"]]
 
 
+def test_a_text_cancelled_while_it_is_planned_leaves_nothing_waiting(batcher, translator):
+    plan, planning, cancelled = translator.plan, threading.Event(), threading.Event()
+
+    def slow_plan(text):
+        planning.set()
+        assert cancelled.wait(WAIT_S)
+        return plan(text)
+
+    translator.plan = slow_plan
+    [abandoned] = batcher.submit(["aaaaaa"])
+    assert planning.wait(WAIT_S)
+    assert abandoned.cancel()
+    cancelled.set()
+    assert results(batcher.submit(["c"])) == ["C"]
+    assert batcher.waiting_pieces == 0
+    assert translator.batches == [["c"]]
+
+
 def test_nothing_waits_once_all_is_done(batcher):
     results(batcher.submit(["aaaaaa\nbbbbbb", "c", " "]))
     assert batcher.waiting_pieces == 0

@@ -126,7 +126,8 @@ def test_a_flipped_byte_never_changes_the_text_unseen(tmp_path, suffix):
             assert read_lines(path) == GERMAN.decode().split("\n")[:-1], place
         except CorpusError:
             refused += 1
-            assert refusal(path).startswith(f"{path}: damaged behind line ")
+            # Damage, or a line that is not UTF-8 ahead of the checksum that would tell of it.
+            assert refusal(path).startswith(str(path))
     assert refused > 0.8 * len(whole)
 
 

@@ -167,3 +167,11 @@ def test_sides_of_different_length_are_told(tmp_path):
         (tmp_path / original.name).write_bytes(gzip.compress(lines))
     with pytest.raises(CorpusError, match=r"sides of valid differ in lines: \{'de': 1, 'en': 2"):
         DATASETS["multi30k"].read(tmp_path)
+
+
+def test_an_original_that_was_cut_off_is_named(tmp_path):
+    for original in DATASETS["multi30k"].originals:
+        content = gzip.compress(b"a\n")
+        (tmp_path / original.name).write_bytes(content[: 9 if original.name == "val.de.gz" else 99])
+    with pytest.raises(CorpusError, match=r"val\.de\.gz: Compressed file ended before"):
+        DATASETS["multi30k"].read(tmp_path)
