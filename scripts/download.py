@@ -20,9 +20,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from mt.config import load_recipe
 from mt.datasets import DATASETS, Prepared, prepare
 from scripts.console import Version, errors, program, run
-from scripts.train import bundled_recipes
+from scripts.train import RECIPES, bundled_recipes
 
 app = program("Fetch parallel text to train on.")
 
@@ -56,14 +57,25 @@ def download(
     with _Display() as display:
         prepared = prepare(name, output, source=source, mirror=mirror, progress=display)
     print(_summary(prepared))
-    for recipe in bundled_recipes():
-        if recipe.startswith(name):
-            command = f"mt-train {recipe} --data {output} --output runs/{recipe}"
-            errors.print(f"next: {command}", markup=False)
+    if recipes := _recipes_on(name):
+        errors.print(
+            f"next: mt-train RECIPE --data {output} --output DIR, where RECIPE is one of "
+            + ", ".join(recipes),
+            markup=False,
+        )
 
 
 def main() -> None:
     run(app)
+
+
+def _recipes_on(dataset: str) -> list[str]:
+    """The recipes that come along and train on a dataset."""
+    return [
+        name
+        for name in bundled_recipes()
+        if load_recipe(RECIPES / f"{name}.toml").data.train_source[0].parent.name == dataset
+    ]
 
 
 def _summary(prepared: Prepared) -> str:
