@@ -412,7 +412,7 @@ def test_a_mistake_is_told_in_one_line_and_leaves_no_folder(checkout, tmp_path, 
         (["tiny.toml"], "--output"),
         (["--output", "out"], "RECIPE.toml"),
         (["tiny.toml", "more", "--output", "out"], "more"),
-        ([], "RECIPE.toml"),
+        ([], "--output"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_told_in_one_line(checkout, tmp_path, arguments, expected):
