@@ -128,6 +128,10 @@ class ModelConfig(Options):
     context_size: int = Field(512, ge=0, le=8192)
     """Width of a summary of all final states that is fed to the decoder at every step (Cho et al.
     2014); 0 leaves the initial states as the only thing the decoder sees of the source."""
+    deep_output: bool = True
+    """Compare with every piece a map of hidden state, context and input embedding (Bahdanau et al.
+    2015, A.2.2, without its maxout); false compares the hidden state itself (Sutskever et al. 2014,
+    2), which takes a decoder as wide as the embeddings."""
     tied_output: bool = True
     """Use the target embedding as the output layer (Press and Wolf 2017)."""
     forget_bias: float = Field(1.0, ge=-10, le=10)
@@ -188,6 +192,11 @@ class ModelConfig(Options):
             raise ValueError(
                 "residual needs 3 encoder layers or 2 decoder layers "
                 f"(found {self.encoder_layers} and {self.decoder_layers})"
+            )
+        if not self.deep_output and self.decoder_hidden_size != self.embedding_size:
+            raise ValueError(
+                "deep_output = false needs a decoder as wide as the embeddings "
+                f"(found {self.decoder_hidden_size} and {self.embedding_size})"
             )
         if self.bridge == "copy":
             width = self.encoder_hidden_size * (2 if self.bidirectional else 1)

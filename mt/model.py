@@ -138,9 +138,9 @@ class Bridge(nn.Module):
 class Decoder(nn.Module):
     """A language model over the target, started from the encoder's states.
 
-    Its output is a vector of embedding width, a map of hidden state, context and input embedding
-    (the deep output of Bahdanau et al. 2015, A.2.2, without its maxout), which the output layer
-    compares with every piece.
+    Its output is a vector of embedding width, which the output layer compares with every piece: a
+    map of hidden state, context and input embedding (the deep output of Bahdanau et al. 2015,
+    A.2.2, without its maxout), or the hidden state itself.
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -160,9 +160,13 @@ class Decoder(nn.Module):
         )
         self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
-        self.readout = nn.Linear(
-            config.decoder_hidden_size + config.context_size + config.embedding_size,
-            config.embedding_size,
+        self.readout = (
+            nn.Linear(
+                config.decoder_hidden_size + config.context_size + config.embedding_size,
+                config.embedding_size,
+            )
+            if config.deep_output
+            else None
         )
         self.output_dropout = LockedDropout(config.output_dropout)
 
@@ -180,9 +184,7 @@ class Decoder(nn.Module):
             outputs, _ = layer(outputs, initial)
             if depth > 0 and self.residual:
                 outputs = outputs + below
-        readouts: Tensor = self.output_dropout(
-            self.readout(torch.cat([outputs, context, embedded], dim=-1))
-        )
+        readouts: Tensor = self.output_dropout(self._readout(outputs, context, embedded))
         return readouts
 
     def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
@@ -196,9 +198,16 @@ class Decoder(nn.Module):
             after.append(layer.step(output, before))
             hidden = after[-1].hidden
             output = hidden + output if depth > 0 and self.residual else hidden
-        readout = self.readout(torch.cat([output, state.context, embedded], dim=-1))
+        readout = self._readout(output, state.context, embedded)
         lstm = LSTMState(*(torch.stack(states) for states in zip(*after, strict=True)))
         return readout, DecoderState(lstm, state.context)
+
+    def _readout(self, output: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
+        """[..., H], [..., C] and [..., E] -> [..., E]"""
+        if self.readout is None:
+            return output
+        readout: Tensor = self.readout(torch.cat([output, context, embedded], dim=-1))
+        return readout
 
 
 class Seq2Seq(nn.Module):

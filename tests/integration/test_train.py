@@ -26,7 +26,13 @@ from scripts import train
 from support.commands import call
 from support.recipes import write_lines, write_recipe
 
-RECIPES = ("multi30k-de-en", "tatoeba-de-en", "tatoeba-de-en-longer", "tatoeba-en-de")
+RECIPES = (
+    "multi30k-de-en",
+    "multi30k-de-en-plain",
+    "tatoeba-de-en",
+    "tatoeba-de-en-longer",
+    "tatoeba-en-de",
+)
 TIMES = ("seconds", "took", "tokens_per_second")
 
 

@@ -54,6 +54,8 @@ def configs(draw: st.DrawFn) -> ModelConfig:
     else:
         shape |= {"decoder_layers": draw(layers), "decoder_hidden_size": draw(widths)}
     shape["residual"] = shape["decoder_layers"] > 1 and draw(st.booleans())
+    if draw(st.booleans()):
+        shape |= {"deep_output": False, "embedding_size": shape["decoder_hidden_size"]}
     return tiny_config(**shape)
 
 

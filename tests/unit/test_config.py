@@ -19,7 +19,13 @@ from mt.config import (
 )
 from mt.errors import ConfigError
 
-RECIPES = ("multi30k-de-en", "tatoeba-de-en", "tatoeba-de-en-longer", "tatoeba-en-de")
+RECIPES = (
+    "multi30k-de-en",
+    "multi30k-de-en-plain",
+    "tatoeba-de-en",
+    "tatoeba-de-en-longer",
+    "tatoeba-en-de",
+)
 
 RECIPE = """\
 name = "small"
@@ -244,7 +250,16 @@ def test_training_files_pair_up(path):
 def test_a_bidirectional_encoder_does_not_reverse_its_source(path):
     message = refusal(path, RECIPE + "[model]\nreverse_source = true\n")
     assert message == "model: reverse_source needs bidirectional = false"
+
     assert ModelConfig(reverse_source=True, bidirectional=False).reverse_source
+
+
+def test_without_deep_output_the_decoder_is_as_wide_as_the_embeddings(path):
+    message = refusal(path, RECIPE + "[model]\ndeep_output = false\n")
+    assert message == (
+        "model: deep_output = false needs a decoder as wide as the embeddings (found 512 and 256)"
+    )
+    assert not ModelConfig(deep_output=False, embedding_size=512).deep_output
 
 
 def test_top_k_needs_something_to_be_drawn(path):

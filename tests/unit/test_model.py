@@ -176,6 +176,7 @@ def test_the_context_summarises_every_final_state() -> None:
     [
         {},
         {"tied_output": False},
+        {"deep_output": False, "embedding_size": 4},
         {"residual": True},
         {"output_tanh": False, "residual": True},
         {"coupled_gates": True},
@@ -349,6 +350,15 @@ def test_logits_compare_the_readout_with_every_piece_and_add_its_bias() -> None:
         model.output_bias.copy_(torch.tensor([0.0, 10.0, 0.5]))
     # (3, 4) . (1, 0) = 3;  (3, 4) . (0, 1) + 10 = 14;  (3, 4) . (2, -1) + 0.5 = 2.5
     assert model.logits(torch.tensor([3.0, 4.0])).tolist() == [3, 14, 2.5]
+
+
+def test_without_deep_output_the_hidden_state_itself_is_compared_with_the_pieces() -> None:
+    model = tiny_model(1, tiny_config(deep_output=False, embedding_size=4))
+    source, lengths = padded(SOURCES)
+    previous = torch.full((len(SOURCES),), BEGIN)
+    readout, state = model.decoder.step(previous, model.encode(source, lengths))
+    assert torch.equal(readout, state.lstm.hidden[-1])
+    assert not any("readout" in name for name in trained_parameters(model))
 
 
 @pytest.mark.parametrize("tied_output", [True, False])
