@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mt.config import SearchConfig
-from mt.engine import Engine
+from mt.engine.interface import Engine
 from mt.errors import ConfigError
 from mt.search import Constrained, Hypothesis, Integers, Scorer, sample, search
 

@@ -17,14 +17,14 @@ Shapes: N rows (hypotheses), V pieces, M models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mt.bundle import Bundle
-from mt.engine import Engine
+from mt.engine.interface import Engine
 from mt.errors import BundleError
 from mt.files import sha256
 from mt.search import LogProbabilities
@@ -49,6 +49,13 @@ class EnsembleEngine:
         self.begin, self.end = members[0].begin, members[0].end
         self.name = f"ensemble of {' + '.join(member.name for member in members)}"
         self._members = tuple(members)
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """As `Engine.environment`."""
+        return {
+            name: value for member in self._members for name, value in member.environment.items()
+        }
 
     def start(self, sources: Sequence[Sequence[int]]) -> EnsembleState:
         """As `Engine.start`."""

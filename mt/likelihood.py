@@ -13,7 +13,7 @@ from typing import Any
 
 from mt.config import SearchConfig
 from mt.decoding import batches, max_length
-from mt.engine import Engine
+from mt.engine.interface import Engine
 from mt.search import force, length_penalty
 from mt.tokenizer import TokenizerPair
 from mt.tokens import UNKNOWN

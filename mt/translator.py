@@ -14,7 +14,7 @@ how likely the model finds translations that are there already.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, find_case, restore, truecase
-from mt.config import SearchConfig
+from mt.config import EngineName, SearchConfig
 from mt.decoding import decode
 from mt.engine import Engine, load_engine
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
@@ -95,30 +95,51 @@ class Translator:
         self._identity = identity
 
     @classmethod
-    def load(cls, path: Path | str | None = None) -> Translator:
+    def load(
+        cls,
+        path: Path | str | None = None,
+        *,
+        engine: EngineName = "auto",
+        threads: int | None = None,
+    ) -> Translator:
         """Load a model folder, or by its name ("de-en") one that comes with the library.
 
         A folder of that name goes first; without a path it is the bundled German to English one.
 
+        Args:
+            engine: what does the arithmetic; see `mt.config.EngineConfig`.
+            threads: CPU threads to compute with; None leaves it to the engine.
+
         Raises:
             BundleError: the folder is missing, incomplete, damaged or of a newer format.
+            ConfigError: the machine lacks what the engine needs.
         """
-        return cls.from_bundle(load_bundle(find_model(path)))
+        return cls.from_bundle(load_bundle(find_model(path)), engine=engine, threads=threads)
 
     @classmethod
-    def load_ensemble(cls, paths: Sequence[Path | str]) -> Translator:
+    def load_ensemble(
+        cls,
+        paths: Sequence[Path | str],
+        *,
+        engine: EngineName = "auto",
+        threads: int | None = None,
+    ) -> Translator:
         """Load several model folders as one model; `mt.ensemble` says how they are averaged.
 
         Decoding options are those of the first folder. The identity is made of the members' own.
 
+        Args:
+            engine: as of `load`, for every member; threads likewise.
+
         Raises:
             BundleError: a folder cannot be used, or does not go together with the first.
+            ConfigError: the machine lacks what the engine needs.
         """
         bundles = [load_bundle(find_model(path)) for path in paths]
         check_alike([str(path) for path in paths], bundles)
         config = bundles[0].config
         return cls(
-            EnsembleEngine([load_engine(bundle) for bundle in bundles]),
+            EnsembleEngine([load_engine(bundle, engine, threads) for bundle in bundles]),
             bundles[0].tokenizers,
             config.search,
             name=" + ".join(bundle.config.name for bundle in bundles),
@@ -128,15 +149,18 @@ class Translator:
         )
 
     @classmethod
-    def from_bundle(cls, bundle: Bundle) -> Translator:
-        """Make a translator of a bundle in memory.
+    def from_bundle(
+        cls, bundle: Bundle, *, engine: EngineName = "auto", threads: int | None = None
+    ) -> Translator:
+        """Make a translator of a bundle in memory; arguments as of `load`.
 
         Raises:
             BundleError: the weights do not fit the configuration.
+            ConfigError: the machine lacks what the engine needs.
         """
         config = bundle.config
         return cls(
-            load_engine(bundle),
+            load_engine(bundle, engine, threads),
             bundle.tokenizers,
             config.search,
             name=config.name,
@@ -154,6 +178,11 @@ class Translator:
     def engine(self) -> str:
         """Name of what does the arithmetic, for records."""
         return self._engine.name
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """What else the last digits of a result may depend on: versions, perhaps threads."""
+        return self._engine.environment
 
     def with_search(self, config: SearchConfig) -> Translator:
         """The same model with other decoding options."""

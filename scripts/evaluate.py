@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mt.config import EvaluationConfig, SearchConfig, parse
+from mt.config import EngineName, EvaluationConfig, SearchConfig, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
 from scripts.console import Version, describe, program, run
 from scripts.evaluation import TestText, evaluation_record, length_record, sweep_record
-from scripts.options import BeamSize, LengthPenalty, Model, Threads
+from scripts.options import BeamSize, Engine, LengthPenalty, Model, Threads
 from scripts.plots import check_picture, draw
 from scripts.reports import Format, panels, report
 from scripts.systems import FinishedSystem, ModelSystem, System
@@ -91,6 +91,7 @@ def evaluate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
+    engine: Engine = None,
     threads: Threads = None,
     version: Version = False,
 ) -> None:
@@ -107,8 +108,8 @@ def evaluate(
         _check_plot(plot, by_length or bool(sweep))
     text = TestText.read(source, reference)
     search = {"beam_size": beam_size, "length_penalty": length_penalty}
-    first = _first_system(source, model, translations, threads, search)
-    others = [_other_system(source, path, threads, search) for path in against or []]
+    first = _first_system(source, model, translations, threads, engine, search)
+    others = [_other_system(source, path, threads, engine, search) for path in against or []]
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
     outcomes = [system.run(text.source) for system in (first, *others)]
@@ -156,18 +157,25 @@ def _first_system(
     model: Sequence[Path] | None,
     translations: Path | None,
     threads: int | None,
+    engine: EngineName | None,
     search: dict[str, Any],
 ) -> System:
     if translations is None:
-        return ModelSystem.load(model or [], threads, search)
+        return ModelSystem.load(model or [], threads, engine, search)
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")
     return FinishedSystem.read(translations, source)
 
 
-def _other_system(source: Path, path: Path, threads: int | None, search: dict[str, Any]) -> System:
+def _other_system(
+    source: Path,
+    path: Path,
+    threads: int | None,
+    engine: EngineName | None,
+    search: dict[str, Any],
+) -> System:
     if path.is_dir():
-        return ModelSystem.load([path], threads, search)
+        return ModelSystem.load([path], threads, engine, search)
     return FinishedSystem.read(path, source)
 
 

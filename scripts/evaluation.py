@@ -20,7 +20,7 @@ from scripts.systems import ModelSystem, Outcome
 
 Record = dict[str, Any]
 
-PACKAGES = ("torch", "numpy", "sentencepiece", "sacrebleu")
+PACKAGES = ("numpy", "sentencepiece", "sacrebleu")
 """Packages on whose versions a figure may depend."""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mt.config import SearchConfig, parse
+from mt.config import EngineConfig, EngineName, SearchConfig, parse
 from scripts.console import describe
 
 if TYPE_CHECKING:
@@ -36,9 +36,16 @@ Model = Annotated[
 """For programs that take an ensemble as well."""
 OneModel = Annotated[Path | None, typer.Option(metavar="DIR", help=f"Model folder, {_BUNDLED}")]
 """For programs that need one folder."""
+Engine = Annotated[
+    EngineName | None,
+    typer.Option(help=f"{describe(EngineConfig, 'engine')}  [default: auto]"),
+]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads to compute with.  [default: one a core]"),
+    typer.Option(
+        min=1,
+        help="CPU threads to compute with.  [default: 1 with int8, one a core with the others]",
+    ),
 ]
 
 BeamSize = Annotated[int | None, _decoding("beam_size")]
@@ -55,32 +62,33 @@ Truecase = Annotated[bool | None, _decoding("truecase")]
 
 
 def load_translator(
-    model: Path | Sequence[Path] | None, threads: int | None, **search: Any
+    model: Path | Sequence[Path] | None,
+    threads: int | None,
+    engine: EngineName | None = None,
+    **search: Any,
 ) -> Translator:
     """The translator of a model folder or of an ensemble of several, decoding as asked for.
 
     Args:
         model: one folder, or several; none is the bundled model.
-        threads: CPU threads; torch decides if None.
+        threads: CPU threads; the engine decides if None.
+        engine: as `EngineConfig.engine`, which has the default.
         search: fields of `SearchConfig`; None leaves the model's own.
 
     Raises:
         BundleError: a folder cannot be used, or does not go together with another.
-        ConfigError: an option is out of range.
+        ConfigError: an option is out of range, or the machine lacks what the engine needs.
     """
     given = {name: value for name, value in search.items() if value is not None}
     parse(SearchConfig, given, where="options")  # before the model is loaded
-    import torch
-
     from mt import Translator
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    engine = engine or EngineConfig().engine
     folders = [model] if isinstance(model, Path) else list(model or [])
     if len(folders) > 1:
-        translator = Translator.load_ensemble(folders)
+        translator = Translator.load_ensemble(folders, engine=engine, threads=threads)
     else:
-        translator = Translator.load(*folders)
+        translator = Translator.load(*folders, engine=engine, threads=threads)
     # Checked again as a whole: what is given may not go together with what the model brings.
     whole = translator.search_config.model_dump() | given
     return translator.with_search(parse(SearchConfig, whole, where="options"))

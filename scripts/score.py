@@ -19,7 +19,7 @@ from rich.progress import track
 from mt.corpus import read_pairs
 from mt.likelihood import SCORED, PairScore
 from scripts.console import Version, errors, program, run
-from scripts.options import LengthPenalty, Model, Threads, load_translator
+from scripts.options import Engine, LengthPenalty, Model, Threads, load_translator
 
 app = program("Score given translations by a model.")
 
@@ -36,6 +36,7 @@ def score(
         bool, typer.Option("--json", help="Write JSON lines, with every piece.")
     ] = False,
     length_penalty: LengthPenalty = None,
+    engine: Engine = None,
     threads: Threads = None,
     version: Version = False,
 ) -> None:
@@ -49,7 +50,7 @@ def score(
     The perplexity of a piece, over all pairs scored, stands on standard error at the end.
     """
     sources, targets = read_pairs([source], [target])
-    translator = load_translator(model, threads, length_penalty=length_penalty)
+    translator = load_translator(model, threads, engine, length_penalty=length_penalty)
     total, pieces = 0.0, 0
     statuses: Counter[str] = Counter()
     for start in _progress(len(sources)):

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from mt.config import EngineName
 from scripts.console import Version, describe, errors, program, run
 from scripts.options import OneModel, load_translator
 from service.settings import Settings, load_settings
@@ -34,6 +35,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help=_setting("host"))] = None,
     port: Annotated[int | None, typer.Option(help=_setting("port"))] = None,
     model: OneModel = None,
+    engine: Annotated[EngineName | None, typer.Option(help=_setting("engine"))] = None,
     threads: Annotated[int | None, typer.Option(help=_setting("threads"))] = None,
     version: Version = False,
 ) -> None:
@@ -41,7 +43,7 @@ def serve(
 
     SIGTERM or Ctrl-C answers what is in flight and leaves.
     """
-    options = {"host": host, "port": port, "model": model, "threads": threads}
+    options = {"host": host, "port": port, "model": model, "engine": engine, "threads": threads}
     given = {name: value for name, value in options.items() if value is not None}
     _serve(load_settings(**given))
 
@@ -60,11 +62,11 @@ def _serve(settings: Settings) -> None:
         errors.print(f"loading {settings.model or 'the bundled model'} ...", markup=False)
         # Loaded here rather than by the app, so that a damaged model is one line and exit code 2.
         with _ended_by_sigterm():
-            translator = load_translator(settings.model, settings.threads)
+            translator = load_translator(settings.model, settings.threads, settings.engine)
         url = _url(listener)
         errors.print(
             f"{translator.name} translates {translator.source_language} to "
-            f"{translator.target_language} on {url}\n"
+            f"{translator.target_language} by {translator.engine} on {url}\n"
             f"try: curl {url}/translate -d q='Guten Morgen.' "
             f"-d source={translator.source_language} -d target={translator.target_language}",
             markup=False,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.progress import track
 
-from mt.config import SearchConfig
+from mt.config import EngineName, SearchConfig
 from mt.corpus import read_pairs
 from scripts.console import errors
 from scripts.options import load_translator
@@ -43,7 +43,11 @@ class ModelSystem:
 
     @classmethod
     def load(
-        cls, folders: Sequence[Path], threads: int | None, search: dict[str, Any]
+        cls,
+        folders: Sequence[Path],
+        threads: int | None,
+        engine: EngineName | None,
+        search: dict[str, Any],
     ) -> ModelSystem:
         """A system named after its folders; without any, the bundled model by its own name.
 
@@ -51,7 +55,7 @@ class ModelSystem:
             BundleError: a folder cannot be used.
             ConfigError: an option of `search` is out of range.
         """
-        translator = load_translator(folders, threads, **search)
+        translator = load_translator(folders, threads, engine, **search)
         return cls(" + ".join(map(str, folders)) or translator.name, translator)
 
     def with_search(self, search: SearchConfig) -> ModelSystem:
@@ -60,8 +64,6 @@ class ModelSystem:
 
     def run(self, sources: Sequence[str]) -> Outcome:
         """Translate the test set."""
-        import torch
-
         started = time.perf_counter()
         translations = _translate(self.translator, sources)
         seconds = time.perf_counter() - started
@@ -74,7 +76,7 @@ class ModelSystem:
                 "weights": self.translator.identity,
                 "engine": self.translator.engine,
                 "search": self.translator.search_config.model_dump(),
-                "threads": torch.get_num_threads(),
+                "environment": dict(self.translator.environment),
                 "seconds": round(seconds, 3),
                 "flags": dict(sorted(flags.items())),
             },

@@ -186,7 +186,7 @@ class _BleuValidator:
         self.recipe, self.tokenizers = recipe, tokenizers
 
     def __call__(self, model: Any) -> Mapping[str, Any]:
-        from mt.engine import TorchEngine
+        from mt.engine.reference import TorchEngine
         from mt.scoring import bleu
         from mt.translator import Translator
 

@@ -58,13 +58,10 @@ def _load_service(
 
 
 def _load_translator(settings: Settings) -> Translator[Any, Any]:
-    # Imported only here, so that a service over another translator never loads torch.
-    import torch
-
+    # Imported only here, so that a service over another translator does not wait for it.
     from mt.translator import Translator as Model
 
-    torch.set_num_threads(settings.threads)
-    return Model.load(settings.model)
+    return Model.load(settings.model, engine=settings.engine, threads=settings.threads)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -98,6 +98,7 @@ class Readiness(BaseModel):
 
     status: str = Field(examples=["ready", "starting", "draining", "stopped", "failed"])
     model: str | None = Field(None, description="Name of the model; only when ready.")
+    engine: str | None = Field(None, description="What does the arithmetic; only when ready.")
 
 
 TRANSLATE_REQUEST: dict[str, Any] = {

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mt.config import EngineConfig, EngineName
 from mt.errors import ConfigError
 
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     """TCP port to listen on; 0 takes a free one."""
     model: Path | None = None
     """Folder of the model to serve, or the name of a bundled one; unset serves de-en."""
+    engine: EngineName = Field("auto", description=EngineConfig.model_fields["engine"].description)
     threads: int = Field(1, ge=1, le=256)
     """CPU threads of the matrix products. More help large batches only, and suffer from whatever
     else the machine does; further processes scale better."""

@@ -42,6 +42,7 @@ class TranslationService:
     def __init__(self, settings: Settings, translator: Translator[Any, Any]) -> None:
         self.settings = settings
         self.model_name = translator.name
+        self.engine = translator.engine
         self.source_language = translator.source_language
         self.target_language = translator.target_language
         # A beam holds no more hypotheses than its size, the best one among them.

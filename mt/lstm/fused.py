@@ -84,14 +84,15 @@ class LSTM(nn.Module):
     def step(self, x: Tensor, state: LSTMState) -> LSTMState:
         """One step in one direction: x [N, I], state [N, H] -> state [N, H].
 
-        The equations over the stacked matrices: two products instead of eight.
+        The equations over the stacked matrices: two products instead of eight. With weights of half
+        precision the memory may come, and then stays, in fp32.
         """
         assert not self.bidirectional, "a single step has one direction"
         W_x, W_h, bias, _ = self.fused.all_weights[0]  # the second bias is zero
         stacked = torch.addmm(torch.addmm(bias, x, W_x.T), state.hidden, W_h.T)
         i, f, g, o = stacked.chunk(4, dim=1)
         cell = torch.sigmoid(f) * state.cell + torch.sigmoid(i) * torch.tanh(g)
-        return LSTMState(torch.sigmoid(o) * torch.tanh(cell), cell)
+        return LSTMState((torch.sigmoid(o) * torch.tanh(cell)).to(bias.dtype), cell)
 
     def cells(self) -> tuple[LSTMCell, ...]:
         """A copy of this layer as cells of named gates, one a direction (forward, backward)."""

@@ -129,7 +129,8 @@ class LoopedLSTM(nn.Module):
         f = 1 - i if variant.coupled_gates else torch.sigmoid(self._seeing("f", a["f"], cell))
         cell = f * cell + i * torch.tanh(a["c"])
         o = torch.sigmoid(self._seeing("o", a["o"], cell))
-        return LSTMState(o * self._shown(cell), cell)
+        # With weights of half precision the memory may be in fp32, and stays so.
+        return LSTMState((o * self._shown(cell)).to(W_h.dtype), cell)
 
     def _from_inputs(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """inputs [T, N, I] -> for each step their part of every gate's sum, [D, N, G*H]."""

@@ -25,10 +25,10 @@ from mt.bundle import MANIFEST, Bundle, BundleConfig, load_bundle, save_bundle
 from mt.card import model_card
 from mt.config import DataConfig, Recipe
 from mt.corpus import Corpus, Pairs, hold_out, prepare, read_pairs
-from mt.engine import half_precision, load_model
 from mt.errors import BundleError, TrainingError
 from mt.files import sha256, write_atomic, write_json
 from mt.model import Seq2Seq
+from mt.parameters import half_precision, load_model
 from mt.tokenizer import Tokenizer, TokenizerPair, train_tokenizers
 from mt.training.checkpoint import POINTER, append_metrics
 from mt.training.loop import Report, Trainer, Validate

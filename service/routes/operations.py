@@ -28,5 +28,7 @@ async def health() -> Health:
 async def ready(service: Service) -> Response:
     """200 once a first translation went through the worker; send no requests while it is 503."""
     if service.status == "ready":
-        return JSONResponse({"status": "ready", "model": service.model_name})
+        return JSONResponse(
+            {"status": "ready", "model": service.model_name, "engine": service.engine}
+        )
     return JSONResponse({"status": service.status}, 503, {"Retry-After": str(RETRY_AFTER_S)})

@@ -28,7 +28,7 @@ def test_what_is_given_replaces_the_models_own(model: Path) -> None:
 
 def test_several_folders_are_an_ensemble(model: Path) -> None:
     assert options.load_translator([model, model], None).engine.startswith("ensemble of ")
-    assert options.load_translator([model], None).engine == "torch-fp32"
+    assert options.load_translator([model], None).engine == "int8"
     assert options.load_translator([], None).name == options.load_translator(None, None).name
 
 

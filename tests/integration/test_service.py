@@ -427,7 +427,7 @@ def test_a_server_is_ready_only_after_its_first_translation():
         response = await client.http.get("/ready")
         assert (response.status_code, response.json()) == (
             200,
-            {"status": "ready", "model": "fake"},
+            {"status": "ready", "model": "fake", "engine": "none"},
         )
         assert (await client.http.head("/health")).status_code == 200
 

@@ -13,50 +13,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mt.config import ModelConfig
-from mt.engine import TorchEngine, trained_parameters
+from mt.engine.reference import TorchEngine
 from mt.loss import cross_entropy
 from mt.lstm import Variant
 from mt.model import Seq2Seq, reverse_each
+from mt.parameters import trained_parameters
 from mt.search import Hypothesis, search
 from mt.tokens import BEGIN, END
+from support.configs import configs
 from support.layers import VARIANTS, make_layer, randomised, unrolled
-from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config, tiny_model
+from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_model
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
 seeds = st.integers(0, 2**32 - 1)
-layers = st.integers(1, 3)
-
-
-@st.composite
-def configs(draw: st.DrawFn) -> ModelConfig:
-    """Every shape and every cell a model can have, in up to three layers a side."""
-    reading = draw(st.sampled_from(["forward", "reversed", "both"]))
-    variant = draw(st.sampled_from(VARIANTS))
-    widths = st.integers(2 if variant.layer_norm else 1, 4)
-    encoder_layers, width = draw(layers), draw(widths)
-    shape: dict[str, Any] = {
-        **variant._asdict(),
-        "bidirectional": reading == "both",
-        "reverse_source": reading == "reversed",
-        "encoder_layers": encoder_layers,
-        "encoder_hidden_size": width,
-        "embedding_size": draw(st.integers(2, 5)),
-        "context_size": draw(st.sampled_from([0, 3])),
-        "tied_output": draw(st.booleans()),
-    }
-    if draw(st.booleans()):
-        directions = 2 if reading == "both" else 1
-        shape |= {
-            "bridge": "copy",
-            "decoder_layers": encoder_layers,
-            "decoder_hidden_size": width * directions,
-        }
-    else:
-        shape |= {"decoder_layers": draw(layers), "decoder_hidden_size": draw(widths)}
-    shape["residual"] = shape["decoder_layers"] > 1 and draw(st.booleans())
-    if draw(st.booleans()):
-        shape |= {"deep_output": False, "embedding_size": shape["decoder_hidden_size"]}
-    return tiny_config(**shape)
 
 
 def rows(size: int, *, min_size: int = 0) -> st.SearchStrategy[list[list[int]]]:

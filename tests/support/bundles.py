@@ -15,8 +15,8 @@ import torch
 from mt.bundle import Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import ModelConfig, SearchConfig, TokenizerConfig
-from mt.engine import half_precision
 from mt.model import Seq2Seq
+from mt.parameters import half_precision
 from mt.tokenizer import TokenizerPair, train_tokenizers
 from mt.tokens import END
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from mt.config import ModelConfig
-from mt.engine import trained_parameters
 from mt.model import Seq2Seq
+from mt.parameters import trained_parameters
 from mt.tokens import PAD
 
 SOURCE_SIZE, TARGET_SIZE = 11, 13

@@ -49,6 +49,7 @@ class FakeTranslator:
     target_language: str = "en"
     convert: Callable[[str], str] = str.upper
     search_config: SearchConfig = field(default_factory=SearchConfig)
+    engine: str = "none"
 
     # Each is a text that, found in a source, makes that call raise.
     refuse_plan: str | None = None

@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from mt.bundle import Bundle, BundleConfig
 from mt.config import ModelConfig, SearchConfig, TokenizerConfig
-from mt.engine import (
-    TorchEngine,
-    half_precision,
-    load_engine,
-    load_model,
-    trained_parameters,
-)
+from mt.engine import load_engine
+from mt.engine.reference import TorchEngine
 from mt.errors import BundleError
 from mt.model import Seq2Seq
+from mt.parameters import half_precision, load_model, trained_parameters
 from mt.search import TopScorer, search
 from mt.tokenizer import TokenizerPair, train_tokenizers
 from mt.tokens import BEGIN, END, PAD, UNKNOWN

@@ -145,7 +145,7 @@ def test_a_model_twice_translates_as_it_does_alone(tmp_path: Path) -> None:
     folder = store(tmp_path / "one", tiny_bundle())
     alone, twice = Translator.load(folder), Translator.load_ensemble([folder, str(folder)])
     assert twice.name == "tiny-de-en + tiny-de-en"
-    assert twice.engine == "ensemble of torch-fp32 + torch-fp32"
+    assert twice.engine == "ensemble of int8 + int8"
     assert twice.identity == sha256(2 * alone.identity.encode())
     assert twice.search_config == alone.search_config
     assert (twice.source_language, twice.target_language) == ("de", "en")

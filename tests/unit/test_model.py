@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.engine import trained_parameters
 from mt.lstm import LSTM, LoopedLSTM, LSTMState, Variant
 from mt.model import (
     Bridge,
@@ -18,6 +17,7 @@ from mt.model import (
     WordDropout,
     reverse_each,
 )
+from mt.parameters import trained_parameters
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config, tiny_model
 

@@ -624,7 +624,7 @@ def test_a_stored_model_translates_as_it_did(tmp_path):
 def test_a_translator_says_what_it_is():
     real = Translator.from_bundle(tiny_bundle())
     assert (real.name, real.source_language, real.target_language) == ("tiny-de-en", "de", "en")
-    assert real.engine == "torch-fp32"
+    assert real.engine == "int8"
     assert real.search_config == SearchConfig()
 
 

@@ -11,10 +11,11 @@ import torch
 
 from mt.bundle import load_bundle, save_bundle
 from mt.config import ModelConfig, parse
-from mt.engine import half_precision, load_engine, load_model, trained_parameters
+from mt.engine import load_engine
 from mt.errors import ConfigError
 from mt.loss import cross_entropy
 from mt.model import Seq2Seq
+from mt.parameters import half_precision, load_model, trained_parameters
 from mt.tokens import BEGIN, END
 from support.bundles import SOURCES, tiny_bundle
 from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config

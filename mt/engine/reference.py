@@ -1,7 +1,6 @@
-"""What turns a bundle into a scorer that search can ask for the next token.
+"""The model itself as an engine, by torch: in fp32 the reference that every other has to match.
 
-Knows the model and torch. Does not know texts or beams. The torch engine in fp32 is the
-reference that every other engine has to match.
+Knows the model, torch, devices and their half precisions. Does not know texts or beams.
 
 Shapes: B sentences, N rows (hypotheses), V pieces, k best.
 """
@@ -9,16 +8,15 @@ Shapes: B sentences, N rows (hypotheses), V pieces, k best.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mt.bundle import Bundle
-from mt.errors import BundleError
+from mt.errors import ConfigError
+from mt.lstm import LSTMState
 from mt.model import DecoderState, Seq2Seq
-from mt.search import S, Scorer
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -32,26 +30,40 @@ class EngineState(NamedTuple):
         return EngineState(self.decoder.select(torch.from_numpy(rows).to(device)))
 
 
-class Engine(Scorer[S], Protocol[S]):
-    """A scorer that can also read sources."""
-
-    name: str
-
-    def start(self, sources: Sequence[Sequence[int]]) -> S:
-        """Token ids of B sources, without special tokens -> the state before the first step."""
-        ...
-
-
 class TorchEngine:
-    """The reference: fp32 on the CPU by torch."""
+    """The model in fp32, bf16, or half precision on a GPU; the decoder's memory is always fp32."""
 
-    name = "torch-fp32"
     begin = BEGIN
     end = END
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Seq2Seq, name: str = "fp32") -> None:
         """`model` is shared, not copied; it is used as it is, where it is, at each call."""
         self._model = model
+        self.name = name
+
+    @classmethod
+    def load(cls, model: Seq2Seq, name: str, threads: int | None = None) -> TorchEngine:
+        """Move a model to where an engine of this name has it.
+
+        Args:
+            name: "fp32", "bf16" or "cuda".
+            threads: CPU threads of all of torch; torch decides if None.
+
+        Raises:
+            ConfigError: there is no CUDA GPU.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        if name == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("engine = 'cuda': no CUDA GPU is available; fp32, bf16 and int8 are")
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "cuda": torch.float16}[name]
+        device = "cuda" if name == "cuda" else "cpu"
+        return cls(model.to(device, dtype).eval(), name)
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """As `Engine.environment`."""
+        return {"torch": torch.__version__, "threads": torch.get_num_threads()}
 
     @property
     def _device(self) -> torch.device:
@@ -63,7 +75,8 @@ class TorchEngine:
         padded = torch.full((len(sources), int(lengths.max())), PAD)
         for row, source in zip(padded, sources, strict=True):
             row[: len(source) + 1] = torch.tensor([*source, END])
-        return EngineState(self._model.encode(padded.to(self._device), lengths))
+        hidden, cell = (state := self._model.encode(padded.to(self._device), lengths)).lstm
+        return EngineState(DecoderState(LSTMState(hidden, cell.float()), state.context))
 
     def step(
         self, previous: NDArray[np.int64], state: EngineState
@@ -93,54 +106,6 @@ class TorchEngine:
         logits, decoder = self._model.step(
             torch.from_numpy(previous).to(self._device), state.decoder
         )
+        logits = logits.float()  # the best of many are found sooner, and told apart, in fp32
         logits[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
         return logits.log_softmax(dim=1), EngineState(decoder)
-
-
-def load_engine(bundle: Bundle) -> TorchEngine:
-    """Build the model of a bundle.
-
-    Raises:
-        BundleError: the weights do not fit the configuration.
-    """
-    return TorchEngine(load_model(bundle).eval())
-
-
-def load_model(bundle: Bundle) -> Seq2Seq:
-    """The bundle's model in fp32, in training mode.
-
-    Raises:
-        BundleError: the weights do not fit the configuration.
-    """
-    source, target = bundle.tokenizers
-    model = Seq2Seq(bundle.config.model, len(source), len(target))
-    weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
-    _check_shapes(weights, trained_parameters(model))
-    model.load_state_dict(weights, strict=False)
-    return model
-
-
-def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:
-    """The model's parameters as a bundle stores them."""
-    return {
-        name: parameter.detach().cpu().to(torch.float16).numpy()
-        for name, parameter in trained_parameters(model).items()
-    }
-
-
-def trained_parameters(model: Seq2Seq) -> dict[str, torch.nn.Parameter]:
-    """All parameters but the constant zero biases of the fused layers (see `mt.lstm`)."""
-    return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _check_shapes(
-    weights: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.nn.Parameter]
-) -> None:
-    expected = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    for name in sorted(expected | found):
-        if found.get(name) != expected.get(name):
-            raise BundleError(
-                f"the weights do not fit the configuration: {name} has shape "
-                f"{found.get(name, 'none')}, expected {expected.get(name, 'none')}"
-            )

@@ -1,0 +1,27 @@
+"""What an engine is: a scorer for search that can also read sources.
+
+Knows nothing of how one works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from mt.search import S, Scorer
+
+
+class Engine(Scorer[S], Protocol[S]):
+    """A scorer that can also read sources."""
+
+    name: str
+    """For people and records: one of `mt.engine.ENGINES`, or what an ensemble is made of."""
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """What else the last digits of its numbers may depend on: versions and threads."""
+        ...
+
+    def start(self, sources: Sequence[Sequence[int]]) -> S:
+        """Token ids of B sources, without special tokens -> the state before the first step."""
+        ...

@@ -1,0 +1,110 @@
+"""The stored parameters of a model's LSTM layers, as one record a direction whatever the cell.
+
+Knows how `mt.lstm` names and stacks its parameters, and reads them without torch. Does not know
+what is computed with them.
+
+Shapes: I inputs, H hidden units, G gates that have parameters, the candidate among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mt.config import ModelConfig
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, NDArray[Any]]
+"""Parameters by their name in the model, as a bundle stores them."""
+
+FUSED_ORDER = "ifco"
+"""In which order torch.nn.LSTM stacks the gates."""
+
+
+class LayerWeights(NamedTuple):
+    """One direction of one layer. Gates stand side by side in the order of `gates`."""
+
+    gates: str
+    """The letters that have parameters: ifoc, or ioc where the gates are coupled."""
+    W_x: Floats
+    """[I, G*H]"""
+    W_h: Floats
+    """[H, G*H]"""
+    bias: Floats
+    """[G*H]"""
+    peepholes: Mapping[str, Floats]
+    """[H] by letter; empty without."""
+    gain_x: Floats | None
+    """[G*H]; None without layer normalisation, as the three below."""
+    gain_h: Floats | None
+    gain_cell: Floats | None
+    """[H]"""
+    shift_cell: Floats | None
+
+    @property
+    def hidden_size(self) -> int:
+        return len(self.W_h)
+
+
+def read_layer(weights: Weights, prefix: str, config: ModelConfig) -> list[LayerWeights]:
+    """The directions of the layer whose parameters' names begin so, forward first."""
+    if f"{prefix}.fused.weight_ih_l0" in weights:
+        suffixes = ("_l0", "_l0_reverse")
+        return [
+            _fused(weights, f"{prefix}.fused.", suffix)
+            for suffix in suffixes
+            if f"{prefix}.fused.weight_ih{suffix}" in weights
+        ]
+    directions = len(weights[f"{prefix}.bias"])
+    return [_looped(weights, prefix, direction, config) for direction in range(directions)]
+
+
+def as_float(array: NDArray[Any]) -> Floats:
+    return array.astype(np.float32)
+
+
+def _fused(weights: Weights, prefix: str, suffix: str) -> LayerWeights:
+    gates = "ifoc"
+    order = [FUSED_ORDER.index(gate) for gate in gates]
+
+    def reordered(name: str) -> Floats:
+        stacked = as_float(weights[f"{prefix}{name}{suffix}"])
+        return np.concatenate([np.split(stacked, len(gates))[place] for place in order])
+
+    return LayerWeights(
+        gates,
+        W_x=reordered("weight_ih").T,
+        W_h=reordered("weight_hh").T,
+        bias=reordered("bias_ih"),
+        peepholes={},
+        gain_x=None,
+        gain_h=None,
+        gain_cell=None,
+        shift_cell=None,
+    )
+
+
+def _looped(weights: Weights, prefix: str, direction: int, config: ModelConfig) -> LayerWeights:
+    gates = "ioc" if config.coupled_gates else "ifoc"
+
+    def read(name: str) -> Floats | None:
+        stacked = weights.get(f"{prefix}.{name}")
+        return None if stacked is None else as_float(stacked[direction])
+
+    W_x, W_h, bias, peephole = map(read, ("weight_ih", "weight_hh", "bias", "peephole"))
+    assert W_x is not None
+    assert W_h is not None
+    assert bias is not None
+    seeing = gates.removesuffix("c")
+    parts = [] if peephole is None else np.split(peephole, len(seeing))
+    return LayerWeights(
+        gates,
+        W_x.T,
+        W_h.T,
+        bias,
+        dict(zip(seeing, parts, strict=bool(parts))),
+        *map(read, ("gain_ih", "gain_hh", "gain_cell", "shift_cell")),
+    )

@@ -1,0 +1,43 @@
+"""A model's parameters as a bundle stores them, and a model made of them again.
+
+Knows which parameters are stored, and in which precision. Does not know files or engines.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mt.bundle import Bundle
+from mt.model import Seq2Seq
+from mt.shapes import check_shapes
+
+
+def load_model(bundle: Bundle) -> Seq2Seq:
+    """The bundle's model in fp32, in training mode.
+
+    Raises:
+        BundleError: the weights do not fit the configuration.
+    """
+    source, target = bundle.tokenizers
+    model = Seq2Seq(bundle.config.model, len(source), len(target))
+    check_shapes(
+        bundle.weights, {name: tuple(p.shape) for name, p in trained_parameters(model).items()}
+    )
+    weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
+    model.load_state_dict(weights, strict=False)
+    return model
+
+
+def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:
+    """The model's parameters as a bundle stores them."""
+    return {
+        name: parameter.detach().cpu().to(torch.float16).numpy()
+        for name, parameter in trained_parameters(model).items()
+    }
+
+
+def trained_parameters(model: Seq2Seq) -> dict[str, torch.nn.Parameter]:
+    """All parameters but the constant zero biases of the fused layers (see `mt.lstm`)."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
