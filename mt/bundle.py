@@ -5,6 +5,7 @@ Knows files and arrays. Does not know torch, so that an engine may run without i
     config-<hash>.json                  what the model is: languages, sizes, decoding defaults
     weights-<hash>.safetensors          parameters in half precision
     source-<hash>.spm target-<hash>.spm SentencePiece models (tokenizer-<hash>.spm if joint)
+    lexicon-<hash>.safetensors          which pieces translate which, for shortlists; may be missing
     manifest.json                       format, size and SHA-256 of each file above, training record
     README.md                           the model card, for people; not hashed: it may be annotated
 
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 from mt.config import ModelConfig, Options, SearchConfig, parse
 from mt.errors import BundleError, ConfigError
 from mt.files import remove_leftovers, sha256, write_atomic, write_json
+from mt.lexicon import Lexicon
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 FORMAT = 2
@@ -40,7 +42,7 @@ FORMAT = 2
 is left at its default by a folder of format 1, so its default has to mean what was done before.
 """
 MANIFEST, CARD = "manifest.json", "README.md"
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, LEXICON = "config.json", "weights.safetensors", "lexicon.safetensors"
 SOURCE, TARGET, JOINT = "source.spm", "target.spm", "tokenizer.spm"
 """Names of parts; in the folder each has its hash before its suffix."""
 
@@ -49,7 +51,7 @@ BUNDLED_MODELS = Path(__file__).parent / "models"
 DEFAULT_MODEL = "de-en"
 """The one of them that is meant where none is named."""
 
-_PARTS = {CONFIG, WEIGHTS, SOURCE, TARGET, JOINT}
+_PARTS = {CONFIG, WEIGHTS, LEXICON, SOURCE, TARGET, JOINT}
 _HASH = re.compile(r"-[0-9a-f]{12}(?=\.\w+$)")
 
 
@@ -85,6 +87,8 @@ class Bundle:
     """How it was made: data, licence, updates, validation scores."""
     identity: str = ""
     """SHA-256 of the stored weights; empty before a bundle is stored."""
+    lexicon: Lexicon | None = None
+    """For shortlists, if there is one."""
 
 
 def find_model(name: Path | str | None) -> Path:
@@ -125,13 +129,17 @@ def load_bundle(folder: Path) -> Bundle:
     config_json, weights = _needed(folder, contents, CONFIG, WEIGHTS)
     try:
         config = parse(BundleConfig, json.loads(config_json), where=CONFIG)
-        arrays = safetensors.numpy.load(weights)
     except (ConfigError, ValueError, RecursionError) as error:
         raise BundleError(f"{folder}: {error}") from error
-    except (safetensors.SafetensorError, KeyError) as error:  # KeyError: a type numpy has not
-        raise BundleError(f"{folder}: {WEIGHTS}: {error}") from error
     tokenizers = _tokenizers(folder, contents, config.joint_vocabulary)
-    return Bundle(config, tokenizers, arrays, manifest.record, identity=sha256(weights))
+    return Bundle(
+        config,
+        tokenizers,
+        _arrays(folder, WEIGHTS, weights),
+        manifest.record,
+        identity=sha256(weights),
+        lexicon=_lexicon(folder, contents.get(LEXICON), tokenizers),
+    )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -172,6 +180,7 @@ def _parts(bundle: Bundle) -> dict[str, bytes]:
         CONFIG: config.encode() + b"\n",
         WEIGHTS: safetensors.numpy.save(dict(bundle.weights)),
         **({JOINT: source.content} if joint else {SOURCE: source.content, TARGET: target.content}),
+        **({LEXICON: safetensors.numpy.save(bundle.lexicon._asdict())} if bundle.lexicon else {}),
     }
 
 
@@ -229,6 +238,25 @@ def _verified(folder: Path, name: str, entry: Any) -> bytes:
     if not isinstance(entry, dict) or sha256(content) != entry.get("sha256"):
         raise BundleError(f"{path} is damaged: its content does not match its hash in {MANIFEST}")
     return content
+
+
+def _arrays(folder: Path, part: str, content: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return safetensors.numpy.load(content)
+    # KeyError: a type numpy has not
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise BundleError(f"{folder}: {part}: {error}") from error
+
+
+def _lexicon(folder: Path, content: bytes | None, tokenizers: TokenizerPair) -> Lexicon | None:
+    if content is None:
+        return None
+    arrays = _arrays(folder, LEXICON, content)
+    source, target = map(len, tokenizers)
+    try:
+        return Lexicon(**arrays).checked(source, target)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{folder}: {LEXICON} does not fit the vocabularies") from error
 
 
 def _tokenizers(folder: Path, contents: Mapping[str, bytes], joint: bool) -> TokenizerPair:

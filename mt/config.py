@@ -74,6 +74,9 @@ class DataConfig(Options):
     joined_share: float = Field(0.0, ge=0, le=1)
     """Share of the training pairs that are joined to others each epoch, up to a length drawn below
     `max_pieces`, so that a model of short sentences learns long inputs (Kondo et al. 2021)."""
+    prepared: TextFile | None = None
+    """Folder of the tokenised training text, which runs may share: the first makes it, others
+    find it ready. Refused if it was made of anything else. Without one, each run has its own."""
     licence: str = "not stated"
     """Licence and attribution of the text, written into the model card."""
 
@@ -100,6 +103,9 @@ class TokenizerConfig(Options):
     """Pieces per model, special symbols included."""
     character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
     """Share of the training characters that get a piece; the rest are unknown characters."""
+    training_pairs: int = Field(1_000_000, ge=1)
+    """Most pairs that pieces are learned from, evenly spread over the training text; SentencePiece
+    holds them in memory."""
     normalization: Literal["nmt_nfkc", "nfkc", "identity"] = "nmt_nfkc"
     """Unicode normalisation inside the tokenizer; text outside of segments is never touched."""
 
@@ -285,6 +291,10 @@ class SearchConfig(Options):
     no_repeat_ngram_size: int = Field(0, ge=0, le=100)
     """No sequence of this many pieces stands twice in a translated segment (Paulus et al. 2018,
     2.5); 0 allows any."""
+    shortlist: int = Field(0, ge=0, le=40)
+    """Target pieces considered for each piece of the source, the likeliest ones by the model's
+    lexical table, besides the most frequent 500 (L'Hostis et al. 2016); 0 considers all. Not where
+    a prefix is given."""
     temperature: float = Field(0.0, ge=0, le=100)
     """Above 0, translations are drawn piece by piece instead of searched for, from the model's
     probabilities to the power of 1 / temperature (Holtzman et al. 2020, 3.3); less than 1 keeps
@@ -300,6 +310,9 @@ class SearchConfig(Options):
     truecase: bool = True
     """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put
     the first two back into their case after translation (`mt.casing`; Lita et al. 2003)."""
+    batch_rows: int = Field(160, ge=1)
+    """Most hypotheses scored at once, of all sentences together; each needs a row of numbers as
+    long as the vocabulary. A single sentence may take more."""
     batch_tokens: int = Field(2000, ge=1)
     """Upper bound on source pieces translated at once, padding included."""
 
@@ -427,6 +440,7 @@ def _absolute(data: DataConfig, base: Path) -> DataConfig:
             "train_target": tuple(base / path for path in data.train_target),
             "valid_source": data.valid_source and base / data.valid_source,
             "valid_target": data.valid_target and base / data.valid_target,
+            "prepared": data.prepared and base / data.prepared,
         }
     )
 

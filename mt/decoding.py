@@ -50,7 +50,9 @@ def decode(
         )
     prefixes = prefixes if prefixes is not None else [()] * len(sources)
     results: list[list[Hypothesis]] = [[] for _ in sources]
-    for numbers in batches([len(source) for source in sources], config.batch_tokens):
+    rows = n_best if config.temperature else config.beam_size
+    lengths, most = [len(source) for source in sources], max(1, config.batch_rows // rows)
+    for numbers in batches(lengths, config.batch_tokens, most):
         found = _decode_together(
             engine,
             [sources[number] for number in numbers],
@@ -63,12 +65,17 @@ def decode(
     return results
 
 
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Positions of similar length together, longest first; rows x longest stays within budget."""
+def batches(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int]]:
+    """Positions of similar length together, longest first.
+
+    Args:
+        budget: bound on a batch's positions times the longest; one longer stands alone.
+        most: bound on its positions.
+    """
     batch: list[int] = []
     widest = 0
     for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        if batch and (len(batch) + 1) * widest > budget:
+        if len(batch) == most or (batch and (len(batch) + 1) * widest > budget):
             yield batch
             batch = []
         if not batch:
@@ -126,7 +133,8 @@ def _constrained(
     config: SearchConfig,
 ) -> tuple[Scorer[Any], Any]:
     """The engine and its state before the first step, under the rules asked for."""
-    state = engine.start(sources)
+    # What a prefix needs may not be in a shortlist.
+    state = engine.start(sources, shortlist=0 if any(prefixes) else config.shortlist)
     wanted = [max(int(config.min_length_ratio * len(s)), config.min_length) for s in sources]
     if not any(wanted) and not any(prefixes) and not config.no_repeat_ngram_size:
         return engine, state  # the engine's own way to pick the best tokens is the faster one

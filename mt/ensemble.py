@@ -57,9 +57,11 @@ class EnsembleEngine:
             name: value for member in self._members for name, value in member.environment.items()
         }
 
-    def start(self, sources: Sequence[Sequence[int]]) -> EnsembleState:
-        """As `Engine.start`."""
-        return EnsembleState(tuple(member.start(sources) for member in self._members))
+    def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> EnsembleState:
+        """As `Engine.start`; a token is written only if all members may."""
+        return EnsembleState(
+            tuple(member.start(sources, shortlist=shortlist) for member in self._members)
+        )
 
     def step(
         self, previous: NDArray[np.int64], state: EnsembleState

@@ -43,6 +43,9 @@ class Segment(NamedTuple):
     parts: Sequence[tuple[Sequence[int], Hypothesis]]
     """Source ids and best hypothesis of each part: one, more if the segment was split, none if it
     has no token and passed through as it is."""
+    suspicious: bool = True
+    """Whether the segment may be in the target language, for all that is known without asking a
+    classifier, which costs time and memory."""
 
 
 def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
@@ -60,7 +63,7 @@ def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterato
         yield UNKNOWN_CHARACTERS
     if any(len(each.parts) > 1 for each in segments):
         yield SPLIT
-    if any(_is_rather(each.source, target, source) for each in segments):
+    if any(each.suspicious and _is_rather(each.source, target, source) for each in segments):
         yield TARGET_LANGUAGE
 
 

@@ -61,7 +61,7 @@ def score_pairs(
     pairs = list(zip(source_ids, target_ids, strict=True))
     results = [PairScore(_status(source, target, config)) for source, target in pairs]
     places = [place for place, result in enumerate(results) if result.status == SCORED]
-    found = force_pairs(engine, [pairs[place] for place in places], config.batch_tokens)
+    found = force_pairs(engine, [pairs[place] for place in places], config)
     for place, log_probabilities in zip(places, found, strict=True):
         pieces = tokenizers.target.pieces([*target_ids[place], engine.end])
         penalty = length_penalty(len(pieces), config.length_penalty)
@@ -71,18 +71,18 @@ def score_pairs(
 
 
 def force_pairs(
-    engine: Engine[Any], pairs: Sequence[tuple[Sequence[int], Sequence[int]]], batch_tokens: int
+    engine: Engine[Any], pairs: Sequence[tuple[Sequence[int], Sequence[int]]], config: SearchConfig
 ) -> list[tuple[float, ...]]:
     """The log-probability of each token of each target, and of its end, given its source.
 
     Args:
         engine: reads the sources and scores the targets.
         pairs: source and target, token ids without special tokens.
-        batch_tokens: upper bound on the positions of a side scored at once, padding included.
+        config: says how much is scored at once.
     """
     results: list[tuple[float, ...]] = [()] * len(pairs)
     longest = [max(len(source), len(target)) for source, target in pairs]
-    for places in batches(longest, batch_tokens):
+    for places in batches(longest, config.batch_tokens, config.batch_rows):
         state = engine.start([pairs[place][0] for place in places])
         found = force(engine, state, [pairs[place][1] for place in places])
         for place, log_probabilities in zip(places, found, strict=True):

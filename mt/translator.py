@@ -280,7 +280,7 @@ class Translator:
             score=_mean_probability(best),
             flags=frozenset(
                 find_flags(
-                    _outcomes(plan, best, segments), self.source_language, self.target_language
+                    self._outcomes(plan, best, segments), self.source_language, self.target_language
                 )
             ),
             alternatives=self._alternatives(plan, results),
@@ -313,6 +313,28 @@ class Translator:
                 plan.document.segments, plan.counts, plan.cases, strict=True
             )
         ]
+
+    def _outcomes(
+        self, plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str]
+    ) -> list[Segment]:
+        parts = zip(plan.sources, best, strict=True)
+        return [
+            Segment(source, translation, list(islice(parts, count)), self._suspicious(source))
+            for source, translation, count in zip(
+                plan.document.segments, translations, plan.counts, strict=True
+            )
+        ]
+
+    def _suspicious(self, segment: str) -> bool:
+        """Whether the target's vocabulary spells a segment much more shortly than the source's.
+
+        None of 1,653 German sentences is, of their English translations all but 22. One vocabulary
+        for both tells nothing.
+        """
+        source, target = self._tokenizers
+        if source is target:
+            return True
+        return 4 * len(target.encode([segment])[0]) <= 3 * len(source.encode([segment])[0])
 
     def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
         """The tokens of each plan's prefix, for each of its sources."""
@@ -351,13 +373,3 @@ def _mean_probability(hypotheses: Sequence[Hypothesis]) -> float:
     written = sum(hypothesis.length for hypothesis in hypotheses)
     total = sum(hypothesis.log_probability for hypothesis in hypotheses)
     return math.exp(total / written) if written else 1.0
-
-
-def _outcomes(plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str]) -> list[Segment]:
-    parts = zip(plan.sources, best, strict=True)
-    return [
-        Segment(source, translation, list(islice(parts, count)))
-        for source, translation, count in zip(
-            plan.document.segments, translations, plan.counts, strict=True
-        )
-    ]

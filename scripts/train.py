@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,13 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mt.config import Recipe, load_recipe
+from mt.config import DataConfig, Recipe, load_recipe
 from scripts.console import Version, describe, errors, program, run
 
 if TYPE_CHECKING:
     from mt.corpus import Pairs
     from mt.tokenizer import TokenizerPair
     from mt.training import Outcome
+
+WORTH_A_LINE = 100_000
+"""Pairs whose preparation takes so long that a log should tell of it."""
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -71,6 +75,9 @@ def train(
     init_from: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_from"))
     ] = None,
+    prepared: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=describe(DataConfig, "prepared"))
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the folder's last checkpoint.")
     ] = False,
@@ -99,6 +106,9 @@ def train(
         loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
     if init_from is not None:
         loaded = loaded.model_copy(update={"init_from": init_from.resolve()})
+    if prepared is not None:
+        data_config = loaded.data.model_copy(update={"prepared": prepared.resolve()})
+        loaded = loaded.model_copy(update={"data": data_config})
     raise typer.Exit(_train(loaded, output, resume))
 
 
@@ -149,6 +159,12 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         _Display(recipe.training.updates, shown=processes.first) as display,
         _StopSignals() as signals,
     ):
+
+        def prepare(doing: str, done: int, total: int | None) -> None:
+            if signals.received is not None:  # there is no update yet to save
+                raise typer.Exit(128 + signals.received)
+            display.prepare(doing, done, total)
+
         trainer = open_run(
             recipe,
             output,
@@ -156,6 +172,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
             resume=resume,
             processes=processes,
             report=display.show,
+            progress=prepare,
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
     if processes.first:
@@ -244,7 +261,9 @@ class _Display:
             console=errors,
             disable=not (shown and errors.is_terminal),
         )
-        self.task = self.progress.add_task("preparing", total=updates)
+        self.preparation = self.progress.add_task("preparing", total=None)
+        self.training = self.progress.add_task("training", total=updates, visible=False)
+        self.began = time.monotonic()
 
     def __enter__(self) -> _Display:
         self.progress.start()
@@ -253,10 +272,27 @@ class _Display:
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
 
+    def prepare(self, doing: str, done: int, total: int | None) -> None:
+        """Show how far the text is prepared; its beginning and end are lines if it takes long."""
+        self.progress.update(self.preparation, description=doing, completed=done, total=total)
+        if total is None or total < WORTH_A_LINE:
+            return
+        if done == 0:
+            self.began = time.monotonic()
+            self._print(f"{doing} {total:,} pairs")
+        elif done == total:
+            seconds = time.monotonic() - self.began
+            self._print(f"{doing} took {seconds:.1f} s, {total / seconds:,.0f} pairs/s")
+
     def show(self, record: Mapping[str, Any]) -> None:
-        self.progress.update(self.task, description="training", completed=record["update"])
+        """Show an event of the training."""
+        self.progress.update(self.preparation, visible=False)
+        self.progress.update(self.training, visible=True, completed=record["update"])
         if line := _line(record):
-            self.progress.console.print(line, markup=False, emoji=False)
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self.progress.console.print(line, markup=False, emoji=False)
 
 
 def _line(record: Mapping[str, Any]) -> str:

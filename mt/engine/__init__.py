@@ -4,9 +4,13 @@ interface   what every engine offers
 load        which one there is, by name
 reference   the model itself, by torch
 int8        8-bit integers, by ONNX Runtime, over
-network       the model written in operators, with
-graph         operators and quantised products, of
-layers        the stored parameters of an LSTM layer
+  encoder     sources to the decoder's first state, written in operators
+  decoder     one step, to the best next tokens
+  cells       the memory cell and its variants
+  tables      what tokens and contexts give the gates, computed beforehand
+  layers      the stored parameters of an LSTM layer
+  graph       operators, and products of integers
+shortlist   which tokens a batch may use
 """
 
 from mt.config import EngineName

@@ -24,13 +24,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
-OPSET = 18
+OPSET, IR_VERSION = 18, 9
 MICROSOFT = "com.microsoft"
 """Domain of ONNX Runtime's own operators."""
 LEVELS = 127
 """Steps of an activation on either side of its zero."""
+
+_COLUMNS = 256
+"""Columns quantised at once, so that little memory is needed besides the result."""
 
 Array = NDArray[Any]
 
@@ -54,11 +57,16 @@ class Activation(NamedTuple):
 
 
 def quantise(weights: Array) -> Quantised:
-    """[K, M] -> the nearest integers; a column of zeros stays one."""
-    scale = np.abs(weights).max(axis=0).astype(np.float32) / LEVELS
-    scale[scale == 0] = 1
-    integers = np.rint(weights / scale).astype(np.int8)
-    return Quantised(np.ascontiguousarray(integers), scale)
+    """[K, M] of any precision -> the nearest integers; a column of zeros stays one."""
+    integers = np.empty(weights.shape, np.int8)
+    scale = np.ones(weights.shape[1], np.float32)
+    for start in range(0, len(scale), _COLUMNS):
+        part = weights[:, start : start + _COLUMNS].astype(np.float32)
+        its_scale = np.abs(part).max(axis=0) / LEVELS
+        its_scale[its_scale == 0] = 1
+        integers[:, start : start + _COLUMNS] = np.rint(part / its_scale)
+        scale[start : start + _COLUMNS] = its_scale
+    return Quantised(integers, scale)
 
 
 class Graph:
@@ -69,27 +77,36 @@ class Graph:
     zero = 128
     """The integer that stands for 0 in one."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
+    def __init__(self, name: str, inside: Graph | None = None) -> None:
+        """An empty graph.
+
+        Args:
+            name: part of the names of its values, so no other graph of the model may have it.
+            inside: the graph that will run this one; it keeps the constants of both.
+        """
+        # Written in place, since the constants are large and protobuf copies what it is handed.
+        self._model = onnx.ModelProto()
+        self._graph = self._model.graph
+        self._graph.name = name
+        self._constants: Any = inside._constants if inside else self._graph.initializer
         self._count = 0
 
     def input(self, name: str, dtype: Any, shape: Sequence[int | str]) -> str:
         """A value that is given at each run; letters in its shape stand for any size."""
-        self._inputs.append(helper.make_tensor_value_info(name, _type(dtype), shape))
+        self._graph.input.append(helper.make_tensor_value_info(name, _type(dtype), shape))
         return name
 
     def output(self, value: str, dtype: Any) -> None:
         """Hand out a value; outputs are known by their order."""
-        self._outputs.append(helper.make_tensor_value_info(value, _type(dtype), None))
+        self._graph.output.append(helper.make_tensor_value_info(value, _type(dtype), None))
 
     def constant(self, array: Array | np.generic) -> str:
         """A value that never changes."""
-        name = self._new_name("constant")
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        tensor = self._constants.add()
+        tensor.name = name = self._new_name("constant")
+        tensor.data_type = _type(array.dtype)
+        tensor.dims.extend(array.shape)
+        tensor.raw_data = array.tobytes()
         return name
 
     def __call__(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -102,7 +119,7 @@ class Graph:
         """Add a node of several outputs; returns their names."""
         names = [self._new_name(operator) for _ in range(outputs)]
         node = helper.make_node(operator, list(inputs), names, domain=domain, **attributes)
-        self._nodes.append(node)
+        self._graph.node.append(node)
         return names
 
     def split(self, value: str, sizes: Sequence[int]) -> list[str]:
@@ -135,7 +152,7 @@ class Graph:
             len(states) + outputs,
             *states,
             *sequences,
-            body=body.proto(),
+            body=body._graph,
             num_scan_inputs=len(sequences),
             scan_input_directions=[int(backwards)] * len(sequences),
             scan_output_directions=[int(backwards)] * outputs,
@@ -184,15 +201,13 @@ class Graph:
         result = self("Mul", result, inputs.scale)
         return self("Add", result, bias) if bias else result
 
-    def proto(self) -> onnx.GraphProto:
-        return helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, self._constants
-        )
-
     def serialised(self) -> bytes:
         """The graph as a model that ONNX Runtime reads."""
+        model = self._model
+        model.ir_version = IR_VERSION
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-        model = helper.make_model(self.proto(), opset_imports=domains, ir_version=9)
+        del model.opset_import[:]
+        model.opset_import.extend(domains)
         return bytes(model.SerializeToString())
 
     def _zero(self) -> str:
@@ -200,7 +215,7 @@ class Graph:
 
     def _new_name(self, stem: str) -> str:
         self._count += 1
-        return f"{self._name}.{stem}.{self._count}"
+        return f"{self._graph.name}.{stem}.{self._count}"
 
 
 def _type(dtype: Any) -> int:

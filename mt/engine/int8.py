@@ -1,10 +1,10 @@
 """8-bit integers on a CPU by ONNX Runtime: the fastest engine there, without torch.
 
-Knows how to run the graphs of `mt.engine.network` and what their inputs are. Does not know how
-they are made. Products are exact sums of integers, so a row's results are the same bits whatever
-rows are beside it.
+Knows how to run the graphs of `mt.engine.encoder` and `mt.engine.decoder`, and what their inputs
+are. Does not know how they are made. Products are exact sums of integers, so a row's results are
+the same bits whatever rows are beside it.
 
-Shapes: as in `mt.engine.network`.
+Shapes: as in `mt.engine.decoder`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from numpy.typing import NDArray
 
 from mt.bundle import Bundle
 from mt.config import ModelConfig
+from mt.engine.decoder import BLOCK, OUTPUTS, output_layer, step_graph
+from mt.engine.encoder import encoder_graph
 from mt.engine.graph import Graph
 from mt.engine.layers import Weights
-from mt.engine.network import BLOCK, STEP_OUTPUTS, build_network
+from mt.engine.shortlist import Shortlist, joint_shortlist
+from mt.engine.tables import source_table, target_table
 from mt.errors import BundleError
+from mt.lexicon import Lexicon
 from mt.shapes import check_shapes, parameter_shapes
 from mt.tokens import BEGIN, END, PAD
 
@@ -34,15 +38,17 @@ class Int8State(NamedTuple):
     """The decoder's state; which of its rows go on is told to the next step, which picks them."""
 
     arrays: dict[str, NDArray[Any]]
-    """hidden and cell of M rows by name; with a context, fixed of B sentences."""
+    """Inputs of a step by name: hidden and cell of M rows, and what belongs to B sentences."""
     sentences: Integers
     """[N] the sentence of each row that goes on."""
     rows: Integers
     """[N] its place among the M."""
+    tokens: Integers | None
+    """[U] the token of each place in a shortlist; None without one."""
 
     def select(self, rows: Integers) -> Int8State:
         """The state of these rows, in this order."""
-        return Int8State(self.arrays, self.sentences[rows], self.rows[rows])
+        return self._replace(sentences=self.sentences[rows], rows=self.rows[rows])
 
 
 class Int8Engine:
@@ -52,21 +58,30 @@ class Int8Engine:
     begin = BEGIN
     end = END
 
-    def __init__(self, config: ModelConfig, weights: Weights, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Weights,
+        *,
+        lexicon: Lexicon | None = None,
+        threads: int = 1,
+    ) -> None:
         """Quantise a model.
 
         Args:
             weights: as a bundle stores them, and as the configuration has them; they are not kept.
             threads: CPU threads that share a product.
         """
-        network = build_network(config, weights)
         self._reverse = config.reverse_source
-        self._source_table, self._target_table = network.source_table, network.target_table
-        self._encoder = _session(network.encoder, threads)
-        self._step = _session(network.step, threads)
-        names = (output.name for output in self._step.get_outputs())
-        self._names = dict(zip(STEP_OUTPUTS, names, strict=True))
-        self._threads = threads
+        self._lexicon = lexicon
+        # One after the other, since each takes several times its size while it is made.
+        self._encoder = _session(encoder_graph(config, weights), threads)
+        self._step = _Step(step_graph(config, weights), threads)
+        if lexicon is not None:
+            self._short_step = _Step(step_graph(config, weights, shortlist=True), threads)
+            self._output = output_layer(weights)
+        self._source_table = source_table(config, weights)
+        self._target_table = target_table(config, weights)
 
     @classmethod
     def load(cls, bundle: Bundle, *, threads: int = 1) -> Int8Engine:
@@ -81,15 +96,15 @@ class Int8Engine:
         for name, array in bundle.weights.items():
             if not np.isfinite(array).all():
                 raise BundleError(f"{name} holds a number that is not finite")
-        return cls(config, bundle.weights, threads=threads)
+        return cls(config, bundle.weights, lexicon=bundle.lexicon, threads=threads)
 
     @property
     def environment(self) -> Mapping[str, Any]:
         """As `Engine.environment`; the number of threads does not matter here."""
         return {"onnxruntime": onnxruntime.__version__}
 
-    def start(self, sources: Sequence[Sequence[int]]) -> Int8State:
-        """Token ids of B sources, without special tokens -> the state before the first step."""
+    def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> Int8State:
+        """As `Engine.start`."""
         lengths = np.array([len(source) + 1 for source in sources])
         tokens = np.full((lengths.max(), len(sources)), PAD)
         for column, source in enumerate(sources):
@@ -99,13 +114,22 @@ class Int8Engine:
         feeds = {"tokens": tokens, "within": within[..., None], "table": self._source_table}
         found = self._encoder.run(None, feeds)
         arrays = dict(zip(("hidden", "cell", "fixed"), found, strict=False))
-        sentences = np.arange(len(sources))
-        return Int8State(arrays, sentences, sentences)
+        everyone = np.arange(len(sources))
+        if not shortlist:
+            return Int8State(arrays, everyone, everyone, None)
+        short = joint_shortlist(self._lexicon, sources, shortlist, multiple=BLOCK)
+        arrays |= self._output_of(short)
+        return Int8State(arrays, everyone, everyone, short.tokens)
 
     def step(self, previous: Integers, state: Int8State) -> tuple[Floats, Int8State]:
         """[N] previous tokens and N rows of state -> [N, V] log-probabilities, state after."""
-        (scores,), state = self._run(["scores"], previous, state, 1)
-        return scores[:, : len(self._target_table)], state
+        (scores,), after = self._run(["scores"], previous, state, 1)
+        if state.tokens is None:
+            return scores[:, : len(self._target_table)], after
+        rows = np.full((len(scores), len(self._target_table)), -np.inf, np.float32)
+        rows[:, state.tokens] = scores
+        rows[:, PAD] = -np.inf
+        return rows, after
 
     def step_top(
         self, previous: Integers, state: Int8State, k: int
@@ -114,28 +138,64 @@ class Int8Engine:
 
         They fall along a row; of equal ones the lower id comes first.
         """
-        (ids, values), state = self._run(
-            ["ids", "values"], previous, state, k=min(k, len(self._target_table))
-        )
-        return ids, values, state
+        (ids, values), after = self._run(["ids", "values"], previous, state, k)
+        return ids if state.tokens is None else state.tokens[ids], values, after
 
     def _run(
-        self, wanted: list[str], previous: Integers, state: Int8State, k: int
+        self, wanted: Sequence[str], previous: Integers, state: Int8State, k: int
     ) -> tuple[list[NDArray[Any]], Int8State]:
-        feeds: dict[str, Any] = {
+        step, places = self._step, len(self._target_table)
+        if state.tokens is not None:
+            step, places = self._short_step, len(state.tokens)
+        feeds = {
             **state.arrays,
             "previous": previous,
             "rows": state.rows,
+            "sentences": state.sentences,
             "table": self._target_table,
-            "k": np.array([k]),
-            "blocks": np.array([min(k, -(-len(self._target_table) // BLOCK))]),
+            "k": np.array([min(k, places)]),
+            "blocks": np.array([min(k, -(-places // BLOCK))]),
         }
-        if "fixed" in state.arrays:
-            feeds["sentences"] = state.sentences
-        names = [self._names[name] for name in ("hidden", "cell", *wanted)]
-        hidden, cell, *found = self._step.run(names, feeds)
+        hidden, cell, *found = step.run(("hidden", "cell", *wanted), feeds)
         arrays = {**state.arrays, "hidden": hidden, "cell": cell}
-        return found, Int8State(arrays, state.sentences, np.arange(len(previous)))
+        return found, state._replace(arrays=arrays, rows=np.arange(len(previous)))
+
+    def _output_of(self, short: Shortlist) -> dict[str, NDArray[Any]]:
+        """The columns of the output layer that a shortlist needs, as inputs of a step."""
+        (integers, scale), bias = self._output
+        return {
+            "integers": integers[:, short.tokens],
+            "scale": scale[short.tokens],
+            "bias": bias[short.tokens],
+            "allowed": short.allowed,
+        }
+
+
+class _Step:
+    """A step's graph, made ready when it is first run."""
+
+    def __init__(self, graph: bytes, threads: int) -> None:
+        self._graph, self._threads = graph, threads
+
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
+        """These of OUTPUTS; `feeds` may hold more than the graph has inputs for."""
+        names = [self._outputs[name] for name in outputs]
+        return list(self._session.run(names, {name: feeds[name] for name in self._inputs}))
+
+    @functools.cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        session = _session(self._graph, self._threads)
+        self._graph = b""
+        return session
+
+    @functools.cached_property
+    def _inputs(self) -> list[str]:
+        return [value.name for value in self._session.get_inputs()]
+
+    @functools.cached_property
+    def _outputs(self) -> dict[str, str]:
+        names = (value.name for value in self._session.get_outputs())
+        return dict(zip(OUTPUTS, names, strict=True))
 
 
 def _session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -143,6 +203,9 @@ def _session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Both keep memory for each size of a batch there has been, and save no time to speak of.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
     # A thread that spins takes the core from its neighbours.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.x64quantprecision", "1" if _saturates() else "0")

@@ -22,6 +22,13 @@ class Engine(Scorer[S], Protocol[S]):
         """What else the last digits of its numbers may depend on: versions and threads."""
         ...
 
-    def start(self, sources: Sequence[Sequence[int]]) -> S:
-        """Token ids of B sources, without special tokens -> the state before the first step."""
+    def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> S:
+        """Token ids of B sources, without special tokens -> the state before the first step.
+
+        Args:
+            shortlist: as `SearchConfig.shortlist`.
+
+        Raises:
+            ConfigError: a shortlist is asked for, and the model has no lexical table.
+        """
         ...

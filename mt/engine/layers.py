@@ -29,9 +29,9 @@ class LayerWeights(NamedTuple):
 
     gates: str
     """The letters that have parameters: ifoc, or ioc where the gates are coupled."""
-    W_x: Floats
-    """[I, G*H]"""
-    W_h: Floats
+    W_x: NDArray[Any]
+    """[I, G*H], in the precision in which it is stored, as W_h."""
+    W_h: NDArray[Any]
     """[H, G*H]"""
     bias: Floats
     """[G*H]"""
@@ -62,6 +62,18 @@ def read_layer(weights: Weights, prefix: str, config: ModelConfig) -> list[Layer
     return [_looped(weights, prefix, direction, config) for direction in range(directions)]
 
 
+def read_encoder(config: ModelConfig, weights: Weights) -> list[list[LayerWeights]]:
+    """The encoder's layers from below, each with its directions."""
+    depths = range(config.encoder_layers)
+    return [read_layer(weights, f"encoder.layers.{depth}", config) for depth in depths]
+
+
+def read_decoder(config: ModelConfig, weights: Weights) -> list[LayerWeights]:
+    """The decoder's layers from below."""
+    depths = range(config.decoder_layers)
+    return [read_layer(weights, f"decoder.layers.{depth}", config)[0] for depth in depths]
+
+
 def as_float(array: NDArray[Any]) -> Floats:
     return array.astype(np.float32)
 
@@ -70,15 +82,15 @@ def _fused(weights: Weights, prefix: str, suffix: str) -> LayerWeights:
     gates = "ifoc"
     order = [FUSED_ORDER.index(gate) for gate in gates]
 
-    def reordered(name: str) -> Floats:
-        stacked = as_float(weights[f"{prefix}{name}{suffix}"])
+    def reordered(name: str) -> NDArray[Any]:
+        stacked = weights[f"{prefix}{name}{suffix}"]
         return np.concatenate([np.split(stacked, len(gates))[place] for place in order])
 
     return LayerWeights(
         gates,
         W_x=reordered("weight_ih").T,
         W_h=reordered("weight_hh").T,
-        bias=reordered("bias_ih"),
+        bias=as_float(reordered("bias_ih")),
         peepholes={},
         gain_x=None,
         gain_h=None,
@@ -94,16 +106,14 @@ def _looped(weights: Weights, prefix: str, direction: int, config: ModelConfig) 
         stacked = weights.get(f"{prefix}.{name}")
         return None if stacked is None else as_float(stacked[direction])
 
-    W_x, W_h, bias, peephole = map(read, ("weight_ih", "weight_hh", "bias", "peephole"))
-    assert W_x is not None
-    assert W_h is not None
+    bias, peephole = read("bias"), read("peephole")
     assert bias is not None
     seeing = gates.removesuffix("c")
     parts = [] if peephole is None else np.split(peephole, len(seeing))
     return LayerWeights(
         gates,
-        W_x.T,
-        W_h.T,
+        weights[f"{prefix}.weight_ih"][direction].T,
+        weights[f"{prefix}.weight_hh"][direction].T,
         bias,
         dict(zip(seeing, parts, strict=bool(parts))),
         *map(read, ("gain_ih", "gain_hh", "gain_cell", "shift_cell")),

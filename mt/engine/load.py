@@ -43,7 +43,7 @@ def load_engine(
     from mt.engine.reference import TorchEngine
     from mt.parameters import load_model
 
-    return TorchEngine.load(load_model(bundle), name, threads)
+    return TorchEngine.load(load_model(bundle), name, bundle.lexicon, threads)
 
 
 def _cuda() -> bool:

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mt.engine.shortlist import shortlists
 from mt.errors import ConfigError
+from mt.lexicon import Lexicon
 from mt.lstm import LSTMState
 from mt.model import DecoderState, Seq2Seq
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
@@ -24,10 +26,13 @@ class EngineState(NamedTuple):
     """The decoder's state behind the interface of search, which speaks numpy."""
 
     decoder: DecoderState
+    forbidden: torch.Tensor | None = None
+    """[N, V] what a shortlist leaves out, if there is one."""
 
     def select(self, rows: NDArray[np.int64]) -> EngineState:
-        device = self.decoder.context.device
-        return EngineState(self.decoder.select(torch.from_numpy(rows).to(device)))
+        chosen = torch.from_numpy(rows).to(self.decoder.context.device)
+        forbidden = None if self.forbidden is None else self.forbidden.index_select(0, chosen)
+        return EngineState(self.decoder.select(chosen), forbidden)
 
 
 class TorchEngine:
@@ -36,13 +41,20 @@ class TorchEngine:
     begin = BEGIN
     end = END
 
-    def __init__(self, model: Seq2Seq, name: str = "fp32") -> None:
+    def __init__(self, model: Seq2Seq, name: str = "fp32", lexicon: Lexicon | None = None) -> None:
         """`model` is shared, not copied; it is used as it is, where it is, at each call."""
         self._model = model
+        self._lexicon = lexicon
         self.name = name
 
     @classmethod
-    def load(cls, model: Seq2Seq, name: str, threads: int | None = None) -> TorchEngine:
+    def load(
+        cls,
+        model: Seq2Seq,
+        name: str,
+        lexicon: Lexicon | None = None,
+        threads: int | None = None,
+    ) -> TorchEngine:
         """Move a model to where an engine of this name has it.
 
         Args:
@@ -58,7 +70,7 @@ class TorchEngine:
             raise ConfigError("engine = 'cuda': no CUDA GPU is available; fp32, bf16 and int8 are")
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "cuda": torch.float16}[name]
         device = "cuda" if name == "cuda" else "cpu"
-        return cls(model.to(device, dtype).eval(), name)
+        return cls(model.to(device, dtype).eval(), name, lexicon)
 
     @property
     def environment(self) -> Mapping[str, Any]:
@@ -70,13 +82,15 @@ class TorchEngine:
         return self._model.output_bias.device
 
     @torch.inference_mode()
-    def start(self, sources: Sequence[Sequence[int]]) -> EngineState:
+    def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> EngineState:
+        """As `Engine.start`."""
         lengths = torch.tensor([len(source) + 1 for source in sources])
         padded = torch.full((len(sources), int(lengths.max())), PAD)
         for row, source in zip(padded, sources, strict=True):
             row[: len(source) + 1] = torch.tensor([*source, END])
         hidden, cell = (state := self._model.encode(padded.to(self._device), lengths)).lstm
-        return EngineState(DecoderState(LSTMState(hidden, cell.float()), state.context))
+        decoder = DecoderState(LSTMState(hidden, cell.float()), state.context)
+        return EngineState(decoder, self._forbidden(sources, shortlist) if shortlist else None)
 
     def step(
         self, previous: NDArray[np.int64], state: EngineState
@@ -108,4 +122,12 @@ class TorchEngine:
         )
         logits = logits.float()  # the best of many are found sooner, and told apart, in fp32
         logits[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
-        return logits.log_softmax(dim=1), EngineState(decoder)
+        if state.forbidden is not None:
+            logits.masked_fill_(state.forbidden, -torch.inf)
+        return logits.log_softmax(dim=1), EngineState(decoder, state.forbidden)
+
+    def _forbidden(self, sources: Sequence[Sequence[int]], shortlist: int) -> torch.Tensor:
+        forbidden = torch.ones(len(sources), len(self._model.output_bias), dtype=torch.bool)
+        for row, ids in zip(forbidden, shortlists(self._lexicon, sources, shortlist), strict=True):
+            row[ids] = False
+        return forbidden.to(self._device)

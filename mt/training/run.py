@@ -6,6 +6,7 @@ text have been found good, so a mistake leaves no folder behind.
 
     run/run.json          the recipe as it was understood, hash of all tokenised text, filter counts
     run/source.spm ...    tokenizers, so that a resumed run need not train them again
+    run/corpus/           the training text as arrays, unless the recipe says where: see `data`
     run/checkpoint.json   and its update-*.safetensors: see `checkpoint`
     run/metrics.jsonl     one line an event
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +25,21 @@ import torch
 from mt.augment import Augmented
 from mt.bundle import MANIFEST, Bundle, BundleConfig, load_bundle, save_bundle
 from mt.card import model_card
-from mt.config import DataConfig, Recipe
-from mt.corpus import Corpus, Pairs, hold_out, prepare, read_pairs
+from mt.config import Recipe
+from mt.corpus import Pairs, Progress, read_tokenizers
 from mt.errors import BundleError, TrainingError
-from mt.files import sha256, write_atomic, write_json
+from mt.files import write_atomic, write_json
+from mt.lexicon import Lexicon, Side, learn_lexicon
 from mt.model import Seq2Seq
 from mt.parameters import half_precision, load_model
-from mt.tokenizer import Tokenizer, TokenizerPair, train_tokenizers
+from mt.tokenizer import TokenizerPair
 from mt.training.checkpoint import POINTER, append_metrics
+from mt.training.data import Data, open_data
 from mt.training.loop import Report, Trainer, Validate
 from mt.training.processes import Processes
 
 RUN_FOLDER, RUN_RECORD = "run", "run.json"
-_TEXT_FILES = {"train_source", "train_target", "valid_source", "valid_target"}
+_PLACES = {"train_source", "train_target", "valid_source", "valid_target", "prepared"}
 
 
 def open_run(
@@ -46,6 +50,7 @@ def open_run(
     resume: bool = False,
     processes: Processes | None = None,
     report: Report = lambda record: None,
+    progress: Progress = lambda doing, done, total: None,
 ) -> Trainer:
     """Prepare a run, or pick one up where its last checkpoint left it.
 
@@ -56,6 +61,7 @@ def open_run(
         resume: continue the run in `output` if there is one.
         processes: those that train together; all of them have to see the same `output`.
         report: takes every event.
+        progress: told while text is prepared, which is not done again where it has been done.
 
     Raises:
         CorpusError: the text cannot be used.
@@ -67,7 +73,7 @@ def open_run(
     processes = processes or Processes()
     # The first process begins the run, so all others find it begun.
     with processes.first_goes_first():
-        return _open(recipe, output, make_validator, resume, processes, report)
+        return _open(recipe, output, make_validator, resume, processes, report, progress)
 
 
 def _open(
@@ -77,39 +83,37 @@ def _open(
     resume: bool,
     processes: Processes,
     report: Report,
+    progress: Progress,
 ) -> Trainer:
     folder = output / RUN_FOLDER
     begun = _begun(output, resume or not processes.first)
     initial = None if (folder / POINTER).exists() else _initial(recipe)
-    text, valid_text, held_out = _read(recipe.data)
-    tokenizers = _tokenizers(recipe, text, folder if begun else None, initial)
-    corpus = prepare(*text, tokenizers, recipe.data, held_out=held_out)
-    validation = prepare(*valid_text, tokenizers, recipe.data)
-    record = _record(recipe, corpus, validation, initial)
-    if begun:
-        record["initial"] = _refuse_another(folder, record)
-
-    torch.manual_seed(recipe.training.seed)
-    model = (
-        Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
-        if initial is None
-        else load_model(initial)
-    )
-    trainer = Trainer(
-        model,
-        Augmented(corpus, tokenizers, recipe.data, recipe.training.seed).epoch,
-        validation,
-        recipe.training,
-        folder,
-        processes=processes,
-        validate=make_validator(tokenizers, valid_text),
-        publish=_publisher(output, recipe, tokenizers, corpus, record["initial"]),
-        report=report,
-    )
-    if not begun:
-        _begin(folder, tokenizers, record)
+    with open_data(recipe, folder, _known_tokenizers(begun, folder, initial), progress) as data:
+        record = _record(recipe, data, initial)
+        if begun:
+            record["initial"] = _refuse_another(folder, record)
+        torch.manual_seed(recipe.training.seed)
+        tokenizers = data.tokenizers
+        model = (
+            Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
+            if initial is None
+            else load_model(initial)
+        )
+        trainer = Trainer(
+            model,
+            Augmented(data.corpus, tokenizers, recipe.data, recipe.training.seed).epoch,
+            data.validation,
+            recipe.training,
+            folder,
+            processes=processes,
+            validate=make_validator(tokenizers, data.valid_text),
+            publish=_publisher(output, recipe, data, record["initial"]),
+            report=report,
+        )
+        if not begun:
+            _begin(folder, tokenizers, record)
     if not (begun and trainer.resume()) and processes.first:
-        _announce(folder, model, corpus, validation, report)
+        _announce(folder, model, data, report)
     return trainer
 
 
@@ -128,23 +132,14 @@ def _begun(output: Path, resume: bool) -> bool:
     return begun
 
 
-def _read(data: DataConfig) -> tuple[Pairs, Pairs, int]:
-    """Training text, validation text, and how many pairs the second has cost the first."""
-    text = read_pairs(data.train_source, data.train_target)
-    if data.valid_source is not None and data.valid_target is not None:
-        return text, read_pairs([data.valid_source], [data.valid_target]), 0
-    rest, held_out = hold_out(*text, data.held_out_pairs)
-    return rest, held_out, len(text[0]) - len(rest[0])
-
-
-def _tokenizers(
-    recipe: Recipe, text: Pairs, begun: Path | None, initial: Bundle | None
-) -> TokenizerPair:
-    if begun is not None:
-        return _load_tokenizers(begun)
-    if initial is not None:
-        return initial.tokenizers
-    return train_tokenizers(*text, recipe.tokenizer, seed=recipe.training.seed)
+def _known_tokenizers(begun: bool, folder: Path, initial: Bundle | None) -> TokenizerPair | None:
+    """Those of the run, or of the model it starts from; None if they have to be trained."""
+    if not begun:
+        return initial.tokenizers if initial else None
+    try:
+        return read_tokenizers(folder)
+    except (OSError, BundleError) as error:
+        raise TrainingError(f"{folder}: its tokenizers cannot be read: {error}") from error
 
 
 def _initial(recipe: Recipe) -> Bundle | None:
@@ -156,25 +151,12 @@ def _initial(recipe: Recipe) -> Bundle | None:
     return replace(bundle, config=config)
 
 
-def _load_tokenizers(folder: Path) -> TokenizerPair:
-    try:
-        source = Tokenizer((folder / "source.spm").read_bytes())
-        target = Tokenizer((folder / "target.spm").read_bytes())
-    except (OSError, BundleError) as error:
-        raise TrainingError(f"{folder}: its tokenizers cannot be read: {error}") from error
-    return TokenizerPair(source, source if source.content == target.content else target)
-
-
-def _record(
-    recipe: Recipe, corpus: Corpus, validation: Corpus, initial: Bundle | None
-) -> dict[str, Any]:
-    sides = (corpus.source, corpus.target, validation.source, validation.target)
-    arrays = [array for side in sides for array in (side.ids, side.starts)]
+def _record(recipe: Recipe, data: Data, initial: Bundle | None) -> dict[str, Any]:
     return {
         # Without the places of the text: it may move, and its hash tells whether it is the same.
-        "recipe": recipe.model_dump(mode="json", exclude={"data": _TEXT_FILES, "init_from": True}),
-        "text": sha256(b"".join(array.tobytes() for array in arrays)),
-        "filters": asdict(corpus.report),
+        "recipe": recipe.model_dump(mode="json", exclude={"data": _PLACES, "init_from": True}),
+        "text": data.hash,
+        "filters": asdict(data.corpus.report),
         # Which weights it was fine-tuned from, by their hash.
         "initial": initial.identity if initial else "",
     }
@@ -228,22 +210,20 @@ def _defaults(table: str) -> dict[str, Any]:
     return {name: field.default for name, field in fields if not field.is_required()}
 
 
-def _announce(
-    folder: Path, model: Seq2Seq, corpus: Corpus, validation: Corpus, report: Report
-) -> None:
+def _announce(folder: Path, model: Seq2Seq, data: Data, report: Report) -> None:
     record = {
         "event": "start",
         "update": 0,
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "training_pairs": asdict(corpus.report),
-        "validation_pairs": asdict(validation.report),
+        "training_pairs": asdict(data.corpus.report),
+        "validation_pairs": asdict(data.validation.report),
     }
     append_metrics(folder, record)
     report(record)
 
 
 def _publisher(
-    output: Path, recipe: Recipe, tokenizers: TokenizerPair, corpus: Corpus, initial: str
+    output: Path, recipe: Recipe, data: Data, initial: str
 ) -> Callable[[Seq2Seq, Mapping[str, Any]], None]:
     config = BundleConfig(
         name=recipe.name,
@@ -254,16 +234,22 @@ def _publisher(
         search=recipe.search,
     )
 
+    @cache
+    def lexicon() -> Lexicon:
+        source, target = (Side(s.ids, s.starts) for s in (data.corpus.source, data.corpus.target))
+        return learn_lexicon(source, target, *map(len, data.tokenizers))
+
     def publish(model: Seq2Seq, record: Mapping[str, Any]) -> None:
         made = {
-            "pairs": str(corpus.report),
+            "pairs": str(data.corpus.report),
             "licence": recipe.data.licence,
             **({"fine_tuned_from": initial} if initial else {}),
             "tokenizer": recipe.tokenizer.model_dump(mode="json"),
             "training": recipe.training.model_dump(mode="json"),
             **{key: record[key] for key in ("update", "epoch", "nll", "bleu", "signature")},
         }
-        bundle = Bundle(config, tokenizers, half_precision(model), made)
+        weights = half_precision(model)
+        bundle = Bundle(config, data.tokenizers, weights, made, lexicon=lexicon())
         save_bundle(output, bundle, model_card(bundle))
 
     return publish

@@ -33,6 +33,7 @@ RECIPES = (
     "tatoeba-de-en-longer",
     "tatoeba-en-de",
 )
+ARRAYS = ("ids.npy", "starts.npy", "spm")
 TIMES = ("seconds", "took", "tokens_per_second")
 
 
@@ -162,6 +163,8 @@ def test_the_run_folder_holds_metrics_and_one_checkpoint(trained):
         "metrics.jsonl",
         "checkpoint.json",
         "update-00000060.safetensors",
+        "corpus/corpus.json",
+        *(f"corpus/{side}.{name}" for side in ("source", "target") for name in ARRAYS),
     }
     assert [line["update"] for line in metrics(output, "train")] == list(range(1, 61))
     assert [line["update"] for line in metrics(output, "validation")] == [20, 40, 60]

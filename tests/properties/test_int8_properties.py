@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mt.config import ModelConfig
-from mt.engine import network
+from mt.engine import cells, decoder, encoder, tables
 from mt.engine.graph import Activation, Graph, Quantised
 from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
+from mt.errors import ConfigError
+from mt.lexicon import Lexicon
 from mt.model import Seq2Seq
 from mt.parameters import trained_parameters
 from mt.search import search
 from mt.shapes import parameter_shapes
+from mt.tokens import BEGIN, END, PAD, UNKNOWN
 from support.configs import configs
 from support.models import SOURCE_SIZE, TARGET_SIZE, tiny_config, tiny_model
 
@@ -57,9 +60,11 @@ def arrays(model: Seq2Seq) -> dict[str, NDArray[Any]]:
 
 def float_engine(config: ModelConfig, model: Seq2Seq) -> Int8Engine:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "Graph", FloatGraph)
-        patch.setattr(network, "TABLE", np.float32)
-        patch.setattr(network, "quantise", unrounded)
+        for module in (cells, encoder, decoder):
+            patch.setattr(module, "Graph", FloatGraph)
+            patch.setattr(module, "quantise", unrounded)
+        for module in (encoder, decoder, tables):
+            patch.setattr(module, "TABLE", np.float32)
         return Int8Engine(config, arrays(model))
 
 
@@ -152,3 +157,65 @@ def test_a_search_finds_the_same_alone_and_among_others(seed, sources) -> None:
         )
 
     assert found(sources) == [hypotheses for each in sources for hypotheses in found([each])]
+
+
+@st.composite
+def lexicons(draw: st.DrawFn) -> Lexicon:
+    """A table of a few partners; the end and two more tokens are frequent."""
+    seed = draw(seeds)
+    partners = np.random.default_rng(seed).integers(0, TARGET_SIZE, (SOURCE_SIZE, 2))
+    return Lexicon(np.array([END, 4, 5], np.uint16), partners.astype(np.uint16))
+
+
+@settings(max_examples=40)
+@given(configs(), seeds, sources, lexicons(), st.integers(1, 2), st.integers(1, TARGET_SIZE))
+def test_a_shortlist_leaves_out_the_other_tokens_and_nothing_else(
+    config, seed, sources, lexicon, count, k
+) -> None:
+    engine = Int8Engine(config, arrays(tiny_model(seed, config)), lexicon=lexicon)
+    previous = np.full(len(sources), engine.begin)
+    whole, _ = engine.step(previous, engine.start(sources))
+    short, _ = engine.step(previous, engine.start(sources, shortlist=count))
+    ids, values, after = engine.step_top(previous, engine.start(sources, shortlist=count), k)
+    for row, source in enumerate(sources):
+        allowed = np.setdiff1d(lexicon.allowed(source, count), [PAD, UNKNOWN, BEGIN])
+        expected = np.full(TARGET_SIZE, -np.inf)
+        expected[allowed] = whole[row, allowed] - np.log(np.exp(whole[row, allowed]).sum())
+        np.testing.assert_allclose(short[row], expected, atol=1e-5)
+        order = np.argsort(-short[row], kind="stable")[:k]
+        finite = values[row] > -np.inf
+        assert ids[row, finite].tolist() == order[short[row, order] > -np.inf].tolist()
+        np.testing.assert_array_equal(values[row, finite], short[row, ids[row, finite]])
+    # The step behind it goes on from the same state, whatever was left out.
+    after = after.select(np.arange(len(sources))[::-1])
+    before, _ = engine.step(previous, engine.step(previous, engine.start(sources))[1])
+    again, _ = engine.step(previous, after)
+    known = again[::-1] > -np.inf
+    shift = before[known] - again[::-1][known]
+    assert np.isfinite(shift).all()
+
+
+@settings(max_examples=30)
+@given(configs(), seeds, sources, lexicons())
+def test_both_engines_leave_out_the_same(config, seed, sources, lexicon) -> None:
+    model = tiny_model(seed, config)
+    engines = [
+        TorchEngine(model, lexicon=lexicon),
+        Int8Engine(config, arrays(model), lexicon=lexicon),
+    ]
+    rows = np.arange(len(sources)).repeat(2)
+    found = []
+    for engine in engines:
+        state = engine.start(sources, shortlist=1)
+        previous = np.full(len(sources), engine.begin)
+        scores, state = engine.step(previous, state)
+        found.append([scores, engine.step(previous[rows], state.select(rows))[0]])
+    for reference, quick in zip(*found, strict=True):
+        np.testing.assert_array_equal(np.isneginf(reference), np.isneginf(quick))
+
+
+def test_a_shortlist_needs_a_lexical_table() -> None:
+    model = tiny_model(1)
+    for engine in (TorchEngine(model), Int8Engine(tiny_config(), arrays(model))):
+        with pytest.raises(ConfigError, match=r"search\.shortlist = 3 needs a model with"):
+            engine.start([[4]], shortlist=3)

@@ -240,10 +240,11 @@ def halves(text: str) -> str:
     return "".join(c for c in joined if "\ud800" <= c <= "\udfff")
 
 
-@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 100))
-def test_batches_have_every_source_once_and_keep_to_their_budget(lengths, budget):
-    found = list(batches(lengths, budget))
+@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 100), st.integers(1, 12))
+def test_batches_have_every_source_once_and_keep_to_their_bounds(lengths, budget, most):
+    found = list(batches(lengths, budget, most))
     assert sorted(n for batch in found for n in batch) == list(range(len(lengths)))
     for batch in found:
         assert batch
         assert len(batch) == 1 or len(batch) * (max(lengths[n] for n in batch) + 1) <= budget
+        assert len(batch) <= most

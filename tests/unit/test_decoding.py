@@ -29,7 +29,7 @@ class TableEngine(TopTableScorer):
         super().__init__([])
         self._table_of = table_of
 
-    def start(self, sources: Sequence[Sequence[int]] = ()) -> TableState:
+    def start(self, sources: Sequence[Sequence[int]] = (), *, shortlist: int = 0) -> TableState:
         self.tables = [self._table_of(source) for source in sources]
         return TableScorer.start(self)
 

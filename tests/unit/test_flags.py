@@ -38,6 +38,11 @@ def flags(*segments: Segment, source: str = "de", target: str = "en") -> list[st
     return list(find_flags(segments, source, target))
 
 
+def test_no_classifier_is_asked_about_a_segment_that_is_not_suspicious():
+    assert flags(segment("The dog runs.", "Der dog.")) == [TARGET_LANGUAGE]
+    assert flags(segment("The dog runs.", "Der dog.")._replace(suspicious=False)) == []
+
+
 def test_a_good_translation_has_none():
     assert flags() == []
     assert flags(GOOD) == []

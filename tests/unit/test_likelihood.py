@@ -119,7 +119,7 @@ def test_what_decoding_found_is_worth_what_decoding_said(options: dict[str, floa
     found = [best for (best,) in decode(ENGINE, sources, config)]
     pairs = [(source, best.tokens) for source, best in zip(sources, found, strict=True)]
     assert any(best.finished for best in found)
-    for best, gains in zip(found, force_pairs(ENGINE, pairs, 2000), strict=True):
+    for best, gains in zip(found, force_pairs(ENGINE, pairs, SearchConfig()), strict=True):
         total = sum(gains if best.finished else gains[:-1])
         assert total == pytest.approx(best.log_probability, abs=1e-4)
         penalty = length_penalty(best.length, config.length_penalty)

@@ -95,7 +95,7 @@ class ScriptedEngine:
     end: int = END
     batches: list[list[tuple[int, ...]]] = field(default_factory=list)
 
-    def start(self, sources: Sequence[Sequence[int]]) -> ScriptState:
+    def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> ScriptState:
         self.batches.append([tuple(source) for source in sources])
         return ScriptState(tuple((self.script(source), 0) for source in sources))
 
@@ -574,6 +574,13 @@ def test_a_source_over_budget_is_translated_by_itself():
 def test_everything_goes_at_once_if_it_fits():
     assert len(batches_of(["ja", "ein Hund"] * 10, batch_tokens=60)) == 1
     assert len(batches_of(["ja", "ein Hund"] * 10, batch_tokens=59)) == 2
+
+
+def test_hypotheses_are_bounded_too_in_whole_sentences():
+    texts = ["ja", "ein Hund"] * 10
+    assert len(batches_of(texts, beam_size=2, batch_rows=40)) == 1
+    assert len(batches_of(texts, beam_size=2, batch_rows=39)) == 2
+    assert len(batches_of(texts, beam_size=2, batch_rows=1)) == 20
 
 
 def test_nothing_is_searched_where_there_is_nothing():

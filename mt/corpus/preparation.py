@@ -1,0 +1,145 @@
+"""Parallel text to tokenised pairs: looked over, tokenised, filtered, counted.
+
+Knows the order of these steps, in memory for text that is there anyway, and through files for text
+of any size. Does not know where text comes from, or what is done with the pairs.
+
+Through files, what grows with the text are 17 bytes a pair of digests, twice that for a moment at
+the end of the survey, and 2 bytes a pair after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeAlias
+
+import numpy as np
+
+from mt.config import DataConfig
+from mt.corpus.filters import FilterReport, PairFilter
+from mt.corpus.sentences import Corpus, Sentences
+from mt.corpus.storage import NewCorpusFolder
+from mt.corpus.survey import Survey
+from mt.corpus.text import HeldOut, Pairs, ParallelText
+from mt.corpus.tokenising import Chunk, Encoded, cores, encode, encode_all
+from mt.errors import CorpusError
+from mt.tokenizer import TokenizerPair
+
+CHUNK = 10_000
+"""Pairs tokenised in one go."""
+ALONE = 100_000
+"""Pairs up to which other processes take longer to start than they save."""
+
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Takes what is being done, the pairs it is done for, and all pairs if their number is known."""
+
+
+def prepare(
+    source: Sequence[str],
+    target: Sequence[str],
+    tokenizers: TokenizerPair,
+    config: DataConfig,
+    *,
+    held_out: int = 0,
+) -> Corpus:
+    """Filter and tokenise parallel text, all in memory.
+
+    Args:
+        held_out: pairs that were taken out before, for the report.
+
+    Raises:
+        CorpusError: no pair passes the filters.
+    """
+    survey = Survey.of(zip(source, target, strict=True))
+    stripped = [line.strip() for line in source], [line.strip() for line in target]
+    passes = PairFilter(config)
+    left, right, texts = _kept(
+        Chunk(*stripped, survey.repeated), encode(*stripped, tokenizers), passes
+    )
+    report = _something(passes.report(held_out=held_out))
+    return Corpus(left, right, report, texts if config.subword_sampling else None)
+
+
+def prepare_files(
+    text: ParallelText,
+    survey: Survey,
+    held_out: HeldOut,
+    tokenizers: TokenizerPair,
+    config: DataConfig,
+    folder: NewCorpusFolder,
+    *,
+    workers: int | None = None,
+    chunk: int = CHUNK,
+    progress: Progress = lambda doing, done, total: None,
+) -> FilterReport:
+    """Filter and tokenise text of any size into a folder; the bytes do not depend on `workers`.
+
+    Args:
+        survey: of the same text.
+        held_out: pairs that share a side with one of these do not train.
+        workers: processes that tokenise; by default one a core, for small text none but this one.
+        chunk: pairs tokenised in one go.
+
+    Raises:
+        CorpusError: no pair passes the filters, the text cannot be read or is not what it was, or
+            a process has died.
+    """
+    if workers is None:
+        workers = cores() if len(survey) > ALONE else 1
+    passes = PairFilter(config)
+    chunks = _chunks(text, survey, held_out, chunk)
+    train = 0
+    for number, (part, encoded) in enumerate(encode_all(chunks, tokenizers, workers)):
+        progress("tokenising", number * chunk, len(survey))
+        folder.append(*_kept(part, encoded, passes))
+        train += len(part.source)
+    progress("tokenising", len(survey), len(survey))
+    return _something(passes.report(held_out=len(survey) - train))
+
+
+def sample_pairs(text: ParallelText, total: int, held_out: HeldOut, count: int) -> Pairs:
+    """At most count pairs that train, evenly spread over a text of `total` pairs.
+
+    Raises:
+        CorpusError: the text cannot be read.
+    """
+    count = min(count, total)
+    pairs: Pairs = ([], [])
+    for number, pair in enumerate(text):
+        # True for exactly count of the numbers, at even distances.
+        if number * count % total < count and not held_out.has_side_of(*pair):
+            pairs[0].append(pair[0])
+            pairs[1].append(pair[1])
+    return pairs
+
+
+def _chunks(
+    text: Iterable[tuple[str, str]], survey: Survey, held_out: HeldOut, size: int
+) -> Iterator[Chunk]:
+    pairs = iter(text)
+    read = 0
+    while block := list(islice(pairs, size)):
+        rest = [number for number, pair in enumerate(block) if not held_out.has_side_of(*pair)]
+        repeated = survey.repeated[read : read + len(block)]
+        read += len(block)
+        if read > len(survey):
+            break
+        source, target = ([block[number][side].strip() for number in rest] for side in (0, 1))
+        yield Chunk(source, target, repeated[rest])
+    if read != len(survey):
+        raise CorpusError("the training text has changed while it was read")
+
+
+def _kept(chunk: Chunk, encoded: Encoded, passes: PairFilter) -> tuple[Sentences, Sentences, Pairs]:
+    """The pairs of a chunk that train, as ids and as text."""
+    source, target = encoded
+    kept = np.flatnonzero(passes(source.lengths, target.lengths, chunk.repeated))
+    numbers = kept.tolist()
+    texts = [chunk.source[n] for n in numbers], [chunk.target[n] for n in numbers]
+    return source.take(kept), target.take(kept), texts
+
+
+def _something(report: FilterReport) -> FilterReport:
+    if not report.kept:
+        raise CorpusError(f"no pair is left to train on: {report}")
+    return report

@@ -1,0 +1,50 @@
+"""mt-lexicon: give a model folder a lexical table, or a new one.
+
+Composes `mt.corpus`, `mt.lexicon` and `mt.bundle`. Training learns the table by itself; this is for
+models that have none, or that are to translate other text than they were trained on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mt.bundle import CARD, find_model, load_bundle, save_bundle
+from mt.corpus import Sentences, read_pairs
+from mt.lexicon import Side, learn_lexicon
+from scripts.console import Version, errors, program, run
+
+app = program("Give a model a lexical table.")
+
+
+@app.command()
+def lexicon(
+    model: Annotated[Path, typer.Argument(metavar="DIR", help="Model folder; it is renewed.")],
+    source: Annotated[Path, typer.Option(metavar="F", help="Parallel text, side translated from.")],
+    target: Annotated[Path, typer.Option(metavar="F", help="Side translated to.")],
+    version: Version = False,
+) -> None:
+    """Learn from parallel text which pieces translate which, for --shortlist."""
+    folder = find_model(model)
+    bundle = load_bundle(folder)
+    texts = read_pairs([source], [target])
+    sides = [
+        Sentences.of(tokenizer.encode(text))
+        for tokenizer, text in zip(bundle.tokenizers, texts, strict=True)
+    ]
+    left, right = (Side(side.ids, side.starts) for side in sides)
+    table = learn_lexicon(left, right, *map(len, bundle.tokenizers))
+    card = (folder / CARD).read_text(encoding="utf-8")  # may have been annotated
+    save_bundle(folder, replace(bundle, lexicon=table), card)
+    errors.print(f"{folder} has a lexical table of {len(texts[0]):,} pairs", markup=False)
+
+
+def main() -> None:
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
