@@ -1,28 +1,209 @@
 """mt-benchmark: what things cost on this machine, each as a ratio to what it is compared with.
 
-Prints one JSON record. Both sides of every comparison run in turn (A B A B ...) and medians are
-compared, since machines drift; run it while nothing else does. Ratios carry over to other machines,
-seconds do not.
+Prints a table, or one JSON record with --json; `service` and `cell` print their record. All sides
+of a comparison run in turn (A B A B ...) and medians are compared, since machines drift; a busy
+machine is told on standard error. Ratios carry over to other machines, seconds do not.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scripts.console import Version, program, run
+from mt.config import SearchConfig, TrainingConfig
+from scripts.console import Version, describe, errors, program, run
 from scripts.options import OneModel, Threads, load_translator
+from scripts.tables import text_table
+
+if TYPE_CHECKING:
+    from mt.bundle import Bundle
 
 app = program("Measure on this machine.")
 
 Rounds = Annotated[int, typer.Option(min=1, help="Measurements of each kind.")]
+Source = Annotated[Path, typer.Option(metavar="F", help="Source sentences, one a line.")]
+Sentences = Annotated[
+    int | None, typer.Option(min=1, help="Take only the first so many.  [default: all]")
+]
+EngineNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="An engine to measure beside fp32; may be given again.  [default: int8, bf16]",
+    ),
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=DIR",
+        help="Another program and its virtual environment, joeynmt=DIR or opennmt=DIR; may be "
+        "given again. It gets the model's weights.",
+    ),
+]
+Shortlist = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Measure each engine again with a shortlist: " + describe(SearchConfig, "shortlist"),
+    ),
+]
+OneThread = Annotated[int, typer.Option(min=1, help="CPU threads of everyone.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the record instead of the table.")]
+
+Record = dict[str, Any]
+Table = tuple[list[str], list[list[str]]]
 
 
 @app.callback()
 def benchmark(version: Version = False) -> None:
-    """Measure on this machine; each command prints one JSON record."""
+    """Measure on this machine: a table, or a JSON record."""
+
+
+@app.command()
+def decode(
+    source: Source,
+    model: OneModel = None,
+    reference: Annotated[
+        Path | None, typer.Option(metavar="F", help="Their translations, for BLEU.")
+    ] = None,
+    sentences: Sentences = None,
+    beam_size: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Beam; may be given again.  [default: 1 and 5]"),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences decoded together.")] = 32,
+    engine: EngineNames = None,
+    shortlist: Shortlist = 0,
+    against: Against = None,
+    rounds: Rounds = 5,
+    threads: OneThread = 1,
+    as_json: Json = False,
+) -> None:
+    """Sentences a second of each engine, of a bare torch loop and of other programs, with BLEU."""
+    from mt.corpus import read_lines
+    from scripts.benchmarks.contest import open_systems
+    from scripts.benchmarks.decode import Task, decoding_table, measure_decoding
+    from scripts.benchmarks.systems import check_engines, read_sentences
+
+    bundle = _load(model)
+    engines = check_engines(engine)
+    ids = read_sentences(source, bundle.tokenizers.source, sentences)
+    references = read_lines(reference)[:sentences] if reference else None
+    task = Task(ids, references, batch_size, beam_size or [1, 5], rounds)
+    with (
+        open_systems(
+            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=_note
+        ) as systems,
+        _record("decode", bundle, threads, source=source) as record,
+    ):
+        record |= measure_decoding(systems, bundle, task)
+    _print(record, decoding_table, as_json)
+
+
+@app.command()
+def latency(
+    source: Source,
+    model: OneModel = None,
+    sentences: Sentences = 100,
+    beam_size: Annotated[int, typer.Option(min=1, help="Beam.")] = 5,
+    engine: EngineNames = None,
+    shortlist: Shortlist = 0,
+    against: Against = None,
+    rounds: Rounds = 3,
+    threads: OneThread = 1,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds for one sentence, and seconds for mt-translate to start and translate a line."""
+    from mt.corpus import read_lines
+    from scripts.benchmarks.contest import open_systems
+    from scripts.benchmarks.latency import latency_table, measure_cold_start, measure_latency
+    from scripts.benchmarks.systems import check_engines, read_sentences
+
+    bundle = _load(model)
+    engines = check_engines(engine)
+    ids = read_sentences(source, bundle.tokenizers.source, sentences)
+    search = bundle.config.search.model_copy(update={"beam_size": beam_size})
+    with (
+        open_systems(
+            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=_note
+        ) as systems,
+        _record("latency", bundle, threads, source=source) as record,
+    ):
+        record |= {"sentences": len(ids), "rounds": rounds, "beam_size": beam_size}
+        record["systems"] = measure_latency(systems, ids, search, rounds=rounds)
+        commands = _commands(engines, model, threads, beam_size)
+        line = read_lines(source)[0]
+        record["cold_start"] = measure_cold_start(commands, line, rounds=rounds)
+    _print(record, latency_table, as_json)
+
+
+@app.command()
+def train(
+    source: Source,
+    target: Annotated[Path, typer.Option(metavar="F", help="Their translations.")],
+    model: OneModel = None,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help=describe(TrainingConfig, "batch_tokens"))
+    ] = TrainingConfig().batch_tokens,
+    updates: Annotated[int, typer.Option(min=1, help="Optimisation steps in a round.")] = 4,
+    against: Against = None,
+    rounds: Rounds = 5,
+    threads: OneThread = 1,
+    as_json: Json = False,
+) -> None:
+    """Target tokens a second of a training step: ours, a bare torch loop's, other programs'."""
+    from scripts.benchmarks.contest import open_learners
+    from scripts.benchmarks.train import measure_training, read_corpus, training_table
+
+    bundle = _load(model)
+    corpus = read_corpus(bundle, source, target)
+    with (
+        open_learners(bundle, corpus, against or [], threads=threads, note=_note) as learners,
+        _record("train", bundle, threads, source=source) as record,
+    ):
+        record |= measure_training(
+            learners, bundle, corpus, batch_tokens=batch_tokens, updates=updates, rounds=rounds
+        )
+    _print(record, training_table, as_json)
+
+
+@app.command()
+def memory(
+    source: Source,
+    model: OneModel = None,
+    lines: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Lines to translate; may be given again, rising.  [default: 1000 and 10000]",
+        ),
+    ] = None,
+    beam_size: Annotated[int, typer.Option(min=1, help="Beam.")] = 5,
+    engine: EngineNames = None,
+    against: Against = None,
+    threads: OneThread = 1,
+    as_json: Json = False,
+) -> None:
+    """The most memory that mt-translate has, by engine, and its growth with the text."""
+    from mt.corpus import read_lines
+    from scripts.benchmarks.memory import measure_memory, measure_peers, memory_table
+    from scripts.benchmarks.systems import check_engines
+
+    bundle = _load(model)
+    engines = check_engines(engine)
+    counts = sorted(lines or [1000, 10_000])
+    text = read_lines(source)
+    with _record("memory", bundle, threads, source=source) as record:
+        commands = _commands(engines, model, threads, beam_size)
+        record["systems"] = measure_memory(commands, text, counts)
+        record["systems"] += measure_peers(against or [], bundle, text, counts[0], beam_size)
+    _print(record, memory_table, as_json)
 
 
 @app.command()
@@ -55,6 +236,55 @@ def cell(rounds: Rounds = 15, threads: Threads = 1) -> None:
 
 def main() -> None:
     run(app)
+
+
+def _load(model: Path | None) -> Bundle:
+    from mt.bundle import find_model, load_bundle
+
+    return load_bundle(find_model(model))
+
+
+@contextmanager
+def _record(name: str, bundle: Bundle, threads: int, *, source: Path) -> Iterator[Record]:
+    """A record of what is measured on what, to be filled; and a word if the machine was busy."""
+    from scripts.benchmarks.machine import describe_machine, warning, watched
+
+    record: Record = {
+        "benchmark": name,
+        "model": bundle.config.name,
+        "weights": bundle.identity,
+        "source": str(source),
+        "machine": describe_machine(threads),
+    }
+    with watched(record):
+        yield record
+    if (busy := warning(record)) is not None:
+        _note(busy)
+
+
+def _commands(
+    engines: Sequence[str], model: Path | None, threads: int, beam_size: int
+) -> dict[str, list[str]]:
+    """Arguments of mt-translate for the reference engine and the others."""
+    from scripts.benchmarks.systems import REFERENCE
+
+    common = [f"--threads={threads}", f"--beam-size={beam_size}"]
+    common += [f"--model={model}"] if model is not None else []
+    return {name: [f"--engine={name}", *common] for name in dict.fromkeys((REFERENCE, *engines))}
+
+
+def _print(record: Record, table: Callable[[Record], Table], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(record, indent=2))
+        return
+    print(text_table(*table(record)))
+    for signature in dict.fromkeys(row.get("signature") for row in record["systems"]):
+        if signature:
+            print(f"BLEU: {signature}")
+
+
+def _note(message: str) -> None:
+    errors.print(f"note: {message}", markup=False, emoji=False)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from mt.bundle import save_bundle
+from mt.card import model_card
 from scripts.benchmarks.cell import measure_cells
-from support.bundles import save_tiny_bundle
-from support.commands import run
+from support.bundles import SOURCES, TARGETS, save_tiny_bundle, tiny_bundle
+from support.commands import assert_mistake, call, run
+from support.plain import PLAIN
+
+PEERS = os.environ.get("BENCHMARK_PEERS")
+"""Folder of the environments joeynmt and opennmt; scripts/README.md says how to make them."""
+
+
+@pytest.fixture(autouse=True)
+def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's limit is measured by products that take no time."""
+    monkeypatch.setattr("scripts.benchmarks.limits.SHAPES", ((256, 256, 256),))
 
 
 def test_the_record_compares_the_server_with_the_library(tmp_path: Path) -> None:
@@ -29,3 +45,99 @@ def test_every_option_of_the_cell_is_measured_against_the_fused_path() -> None:
     assert found["fused"] == 1.0
     assert set(found) > {"weight_drop", "output_tanh off", "coupled_gates", "peepholes"}
     assert all(ratio > 0 for ratio in found.values())
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A folder with a tiny model that other programs could have, and text for it."""
+    bundle = tiny_bundle(**PLAIN)
+    save_bundle(tmp_path / "plain", bundle, model_card(bundle))
+    (tmp_path / "text.de").write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
+    (tmp_path / "text.en").write_text("".join(f"{line}\n" for line in TARGETS), encoding="utf-8")
+    return tmp_path
+
+
+def _json(*arguments: str | Path, folder: Path) -> dict[str, Any]:
+    result = call("benchmark", *arguments, "--model", "plain", "--json", folder=folder)
+    assert result.returncode == 0, result.stderr.decode()
+    record: dict[str, Any] = json.loads(result.stdout)
+    return record
+
+
+def test_decoding_compares_engines_and_the_bare_loop(plain: Path) -> None:
+    text = ("--source", "text.de", "--reference", "text.en", "--rounds", "1")
+    record = _json("decode", *text, folder=plain)
+    rows = {(row["system"], row["beam_size"]): row for row in record["systems"]}
+    assert set(rows) == {
+        *((name, 1) for name in ("fp32", "int8", "bf16", "bare torch")),
+        *((name, 5) for name in ("fp32", "int8", "bf16")),
+    }
+    assert (record["benchmark"], record["sentences"], record["rounds"]) == ("decode", 24, 1)
+    assert record["machine"]["threads"] == 1
+    assert rows["fp32", 1]["equal_outputs"] == 1
+    assert rows["fp32", 1]["times_as_fast"]["fp32"] == 1
+    for row in rows.values():
+        assert row["sentences_per_s"]["median"] > 0
+        assert 0 < row["share_of_limit"] < 1
+        assert row["signature"].startswith("nrefs:1")
+
+
+def test_the_table_has_a_line_for_each_system_and_beam(plain: Path) -> None:
+    arguments = ("--model", "plain", "--source", "text.de", "--beam-size", "2", "--rounds", "1")
+    result = call("benchmark", "decode", *arguments, "--sentences", "3", folder=plain)
+    assert result.returncode == 0, result.stderr.decode()
+    lines = result.stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["system", "fp32", "int8", "bf16"]
+
+
+def test_a_model_of_ours_alone_is_measured_without_the_bare_loop(tmp_path: Path) -> None:
+    save_tiny_bundle(tmp_path / "model")
+    (tmp_path / "text").write_text("Guten Morgen.\n")
+    arguments = ("--model", "model", "--source", "text", "--rounds", "1", "--beam-size", "1")
+    result = call("benchmark", "decode", *arguments, folder=tmp_path)
+    assert result.returncode == 0
+    assert b"without the bare torch loop: model.bidirectional = True" in result.stderr
+    assert b"bare torch" not in result.stdout
+    refused = call("benchmark", "decode", *arguments, "--against", "opennmt=x", folder=tmp_path)
+    assert_mistake(refused, "opennmt=x", "there is no")
+
+
+def test_training_compares_precisions_and_the_bare_loop(plain: Path) -> None:
+    text = ("--source", "text.de", "--target", "text.en", "--batch-tokens", "60")
+    record = _json("train", *text, "--rounds", "2", "--updates", "2", folder=plain)
+    assert [row["system"] for row in record["systems"]] == [
+        "fp32",
+        "bf16",
+        "bare torch fp32",
+        "bare torch bf16",
+    ]
+    assert all(row["tokens_per_s"]["low"] > 0 for row in record["systems"])
+
+
+def test_latency_has_a_cold_start_for_each_engine(plain: Path) -> None:
+    few = ("--source", "text.de", "--sentences", "2", "--rounds", "1", "--engine", "int8")
+    record = _json("latency", *few, folder=plain)
+    assert [row["system"] for row in record["systems"]] == ["fp32", "int8"]
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in record["systems"])
+    assert [row["system"] for row in record["cold_start"]] == ["fp32", "int8"]
+    assert all(row["seconds"]["median"] > 0.05 for row in record["cold_start"])
+
+
+def test_memory_is_that_of_the_program(plain: Path) -> None:
+    few = ("--source", "text.de", "--lines", "2", "--engine", "int8")
+    record = _json("memory", *few, folder=plain)
+    peaks = {row["system"]: row["peak_mb"] for row in record["systems"]}
+    # torch alone takes more than the whole of the other engine.
+    assert 30 < peaks["int8"]["2"] < peaks["fp32"]["2"]
+
+
+@pytest.mark.skipif(PEERS is None, reason="BENCHMARK_PEERS names no folder of other programs")
+@pytest.mark.parametrize("peer", ["joeynmt", "opennmt"])
+def test_other_programs_write_what_ours_does(peer: str, plain: Path) -> None:
+    against = ("--against", f"{peer}={PEERS}/{peer}", "--rounds", "1")
+    record = _json("decode", "--source", "text.de", "--beam-size", "1", *against, folder=plain)
+    # What never ends is cut at the limit of its batch there, at its own here.
+    assert record["systems"][-1]["equal_outputs"] > 0.4
+    text = ("--source", "text.de", "--target", "text.en", "--batch-tokens", "60")
+    record = _json("train", *text, *against, "--updates", "1", folder=plain)
+    assert record["systems"][-1]["tokens_per_s"]["low"] > 0

@@ -39,6 +39,7 @@ PROGRAMS = ("translate", "evaluate", "score", "curves", "info", "download", "tra
 NOT_RUN = {
     "./scripts/serve": "installs; test_launchers.py runs it with a stand-in for pip",
     "./scripts/test": "installs and runs this suite; test_launchers.py as above",
+    "mt-benchmark": "measures for minutes; test_benchmark.py has every command on small texts",
     "mt-download": "needs a network; test_download.py has a server of its own",
     "mt-serve": "runs until it is stopped; the curl lines ask one on another port",
     "mt-train": "trains for hours; test_train.py trains small models in each of these ways",
