@@ -12,6 +12,8 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import select
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,8 +45,26 @@ def open_lines(path: Path) -> Iterator[Iterator[str]]:
         InputError: as `read_lines` does, when the line in question is asked for.
         OSError: the file cannot be opened.
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as raw, interruptible(raw.fileno()) as file:
         yield read_lines(_DECOMPRESSED.get(path.suffix, _plain)(file), str(path))
+
+
+@contextmanager
+def interruptible(descriptor: int) -> Iterator[io.BufferedReader[Any]]:
+    """A reader of an open descriptor, which another thread may use and wait in for more to come.
+
+    That thread is told that the stream has ended once the context is left. To close the descriptor
+    under it would not wake it up. It stays open.
+    """
+    signal, signalled = os.pipe()
+    try:
+        with io.BufferedReader(_Interruptible(descriptor, signal)) as file:
+            try:
+                yield file
+            finally:
+                os.close(signalled)
+    finally:
+        os.close(signal)
 
 
 def read_lines(file: Bytes, name: str) -> Iterator[str]:
@@ -87,6 +107,20 @@ def _decode(line: bytes, name: str, number: int) -> str:
             f"{name}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} "
             f"at column {error.start + 1})"
         ) from error
+
+
+class _Interruptible(io.RawIOBase):
+    """A stream that ends when it does, or else when a second one does."""
+
+    def __init__(self, descriptor: int, signal: int) -> None:
+        self._descriptor, self._signal = descriptor, signal
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        ready, _, _ = select.select([self._descriptor, self._signal], [], [])
+        return 0 if self._signal in ready else os.readv(self._descriptor, [buffer])
 
 
 class _XzStreams(io.RawIOBase):

@@ -6,7 +6,7 @@ Knows lines, bytes and seconds. Does not know what is done to the lines.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import (
@@ -76,3 +76,13 @@ def show_summary(done: jobs.Progress) -> None:
         more = ", ..." if flagged.lines > len(flagged.first) else ""
         lines = "line" if flagged.lines == 1 else "lines"
         errors.print(f"  {name} {flagged.lines:,} ({share:.2f} %): {lines} {first}{more}")
+
+
+def show_deaths(deaths: Sequence[jobs.Death]) -> None:
+    """Say which lines were done again, since a process died that was at them; nothing if none."""
+    if not deaths:
+        return
+    processes = "process" if len(deaths) == 1 else "processes"
+    errors.print(f"done again, since {len(deaths):,} {processes} died:")
+    for task in dict.fromkeys(str(death.task) for death in deaths):
+        errors.print(f"  {task}", markup=False)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
@@ -19,12 +20,25 @@ import typer
 
 from mt.config import JobConfig, parse
 from mt.errors import ConfigError
-from mt.jobs import Progress, describe_job, open_part, run_job, survey
-from mt.jobs.job import CHUNK_LINES, Sink
-from mt.streams import open_lines, read_lines
+from mt.jobs import (
+    CHUNK_LINES,
+    Death,
+    Preparation,
+    Progress,
+    Sink,
+    Translate,
+    Workers,
+    describe_job,
+    one_by_one,
+    open_part,
+    run_job,
+    survey,
+)
+from mt.streams import interruptible, open_lines, read_lines
 from scripts import options
 from scripts.console import Version, describe, errors, program, run
-from scripts.progress import show_progress, show_summary
+from scripts.corpora import translate_corpus
+from scripts.progress import show_deaths, show_progress, show_summary
 
 if TYPE_CHECKING:
     from mt import Translator
@@ -86,11 +100,33 @@ def translate(
     min_length_ratio: options.MinLengthRatio = None,
     min_length: options.MinLength = None,
     no_repeat_ngram_size: options.NoRepeatNgramSize = None,
+    shortlist: options.Shortlist = None,
     temperature: options.Temperature = None,
     top_k: options.TopK = None,
     seed: options.Seed = None,
     truecase: options.Truecase = None,
+    engine: options.Engine = None,
     threads: options.Threads = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=256,
+            metavar="N",
+            help="Processes that translate side by side, each with a model and --threads of its "
+            "own, which then default to 1. The output is the same.  [default: 1; with --ray as "
+            "many as the cluster has room for]",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Translate on a Ray cluster, host:port of its head, auto or local. --input is a "
+            "folder, of which all files are meant, or a quoted pattern; --output is a folder where "
+            "they keep their names, and F.part a folder until all is done. Needs the extra [ray].",
+        ),
+    ] = None,
     version: Version = False,
 ) -> None:
     """Translate text, line by line: line N in is line N out.
@@ -102,6 +138,9 @@ def translate(
     Killed, stopped by Ctrl-C or by a full disk, a job keeps what it has written in F.part. With
     --resume it goes on to the same output, byte for byte. The lines that were translated, the
     model and the options must be the same; other lines may have changed.
+
+    One of several --workers that dies, for want of memory for example, is replaced, and what it was
+    at is done again and reported. Lines of which three have died end the job.
     """
     if resume and output is None:
         raise ConfigError("--resume needs --output: standard output cannot be continued")
@@ -113,42 +152,69 @@ def translate(
         n_best=n_best,
         min_score=min_score,
     )
-    # The input is opened first: a misspelt name should not wait for the model.
-    with _reading(source, job) as text:
-        translator = options.load_translator(
-            model,
-            threads,
-            beam_size=beam_size,
-            length_penalty=length_penalty,
-            max_length_ratio=max_length_ratio,
-            max_length_extra=max_length_extra,
-            min_length_ratio=min_length_ratio,
-            min_length=min_length,
-            no_repeat_ngram_size=no_repeat_ngram_size,
-            temperature=temperature,
-            top_k=top_k,
-            seed=seed,
-            truecase=truecase,
-        )
-        visible = output is not None or not sys.stdout.isatty()
-        with (
-            _writing(output, translator, job, resume) as sink,
-            show_progress(text.size, visible=visible) as report,
-        ):
-            done = run_job(
-                translator,
-                text.lines,
-                text.name,
-                sink,
-                job,
-                chunk_lines=text.chunk_lines,
-                report=report,
-            )
-    show_summary(done)
+    alone = ray is None and workers in (None, 1)
+    load = partial(
+        options.load_translator,
+        [path.absolute() if path.is_dir() else path for path in model or []],
+        threads if alone else threads or 1,
+        engine,
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        max_length_ratio=max_length_ratio,
+        max_length_extra=max_length_extra,
+        min_length_ratio=min_length_ratio,
+        min_length=min_length,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+        shortlist=shortlist,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+        truecase=truecase,
+    )
+    if ray is None:
+        _translate_text(load, job, source, output, workers or 1, resume)
+    elif source is None or output is None:
+        raise ConfigError("--ray needs --input and --output")
+    else:
+        signal.signal(signal.SIGTERM, _terminate)
+        translate_corpus(load, job, ray, source, output, workers, threads or 1, resume)
 
 
 def main() -> None:
     run(app)
+
+
+def _translate_text(
+    load: Callable[[], Translator],
+    job: JobConfig,
+    source: Path | None,
+    output: Path | None,
+    workers: int,
+    resume: bool,
+) -> None:
+    # The input is opened first: a misspelt name should not wait for the model.
+    with _reading(source, job) as text:
+        translator = load()
+        settings = describe_job(translator, job)
+        deaths: list[Death] = []
+        visible = output is not None or not sys.stdout.isatty()
+        with (
+            _writing(output, settings, translator.environment, resume) as sink,
+            show_progress(text.size, visible=visible) as report,
+            _side_by_side(workers, Preparation(load, job, settings), deaths)
+            if workers > 1
+            else nullcontext(one_by_one(translator, job)) as translate_chunks,
+        ):
+            done = run_job(
+                translate_chunks,
+                text.lines,
+                text.name,
+                sink,
+                chunk_lines=text.chunk_lines,
+                report=report,
+            )
+    show_summary(done)
+    show_deaths(deaths)
 
 
 def _job_config(output: Path | None, **given: Any) -> JobConfig:
@@ -175,7 +241,8 @@ def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
         # Someone typing wants an answer to each line.
         chunk_lines = 1 if sys.stdin.isatty() else CHUNK_LINES
         name = "standard input"
-        yield _Text(read_lines(sys.stdin.buffer, name), name, None, chunk_lines)
+        with interruptible(sys.stdin.fileno()) as file:
+            yield _Text(read_lines(file, name), name, None, chunk_lines)
         return
     size = None
     if path.is_file():  # a pipe can be read only once
@@ -187,15 +254,11 @@ def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
 
 @contextmanager
 def _writing(
-    output: Path | None, translator: Translator, job: JobConfig, resume: bool
+    output: Path | None, settings: Mapping[str, Any], environment: Mapping[str, Any], resume: bool
 ) -> Iterator[Sink]:
     if output is None:
         yield _StandardOutput()
         return
-    import torch
-
-    environment = {"torch": torch.__version__, "threads": torch.get_num_threads()}
-    settings = describe_job(translator, job)
     signal.signal(signal.SIGTERM, _terminate)
     with open_part(output, settings, environment, resume=resume) as part:
         if part.progress.lines:
@@ -212,6 +275,23 @@ def _writing(
                 )
             raise
         part.finish()
+
+
+@contextmanager
+def _side_by_side(
+    workers: int, preparation: Preparation, deaths: list[Death]
+) -> Iterator[Translate]:
+    """Translates chunks in as many processes; those that die are added to `deaths`."""
+
+    def report(death: Death) -> None:
+        deaths.append(death)
+        _note(
+            f"process {death.process_id} has died ({death.cause}), another one takes its place: "
+            f"{death.task}"
+        )
+
+    with Workers(workers, preparation, report) as crew:
+        yield crew.map
 
 
 class _StandardOutput:

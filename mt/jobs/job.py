@@ -1,11 +1,11 @@
 """A job: the lines of one text, translated and written in order, a chunk at a time.
 
-Knows the order of the steps. Does not know where lines come from (`mt.streams`) or what keeps the
-output (`mt.jobs.part`, or whoever offers a `Sink`).
+Knows the order of the steps. Does not know where lines come from (`mt.streams`), who translates
+them (`mt.jobs.chunks` in this process, `mt.jobs.workers` in others) or what keeps the output
+(`mt.jobs.part`, or whoever offers a `Sink`).
 
-Where a chunk ends depends on the text alone, and a job goes on where a full chunk ended. So each
-chunk is translated, compressed and written as in a job that was never stopped, and the output is
-the same byte for byte.
+A job goes on where a full chunk ended. So each chunk is translated, compressed and written as in a
+job that was never stopped, and the output is the same byte for byte.
 """
 
 from __future__ import annotations
@@ -13,23 +13,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mt.config import JobConfig
 from mt.errors import JobError
-from mt.jobs.record import Flagged, Progress
-from mt.jobs.rows import find_line_flags, read_row, write_row
-
-if TYPE_CHECKING:
-    from mt.translator import Translator
-
-CHUNK_LINES = 500
-"""Lines translated together: enough to fill batches of equal length."""
-CHUNK_LENGTH = 1 << 18
-"""Characters with which a chunk is full too, so that long lines fit in memory."""
-
-FIRST_LINES = 3
-"""Numbers kept of the lines with a flag."""
+from mt.jobs.chunks import CHUNK_LINES, Translate, cut_chunks
+from mt.jobs.record import Progress, add_flags
+from mt.jobs.rows import read_row
 
 Report = Callable[[int, int], None]
 """Takes the lines done and their bytes: once at the start of a job, then after each chunk."""
@@ -42,20 +32,6 @@ class Sink(Protocol):
     def progress(self) -> Progress: ...
     def write(self, content: bytes) -> None: ...
     def commit(self, progress: Progress) -> None: ...
-
-
-def describe_job(translator: Translator, config: JobConfig) -> dict[str, Any]:
-    """All that decides the output of a job besides its input, as JSON has it."""
-    return {
-        "model": {
-            "identity": translator.identity,
-            "engine": translator.engine,
-            "source_language": translator.source_language,
-            "target_language": translator.target_language,
-        },
-        "search": translator.search_config.model_dump(mode="json"),
-        "job": config.model_dump(mode="json"),
-    }
 
 
 def survey(lines: Iterator[str], name: str, config: JobConfig) -> int:
@@ -78,11 +54,10 @@ def survey(lines: Iterator[str], name: str, config: JobConfig) -> int:
 
 
 def run_job(
-    translator: Translator,
+    translate: Translate,
     lines: Iterator[str],
     name: str,
     sink: Sink,
-    config: JobConfig,
     *,
     chunk_lines: int = CHUNK_LINES,
     report: Report = lambda lines, size: None,
@@ -90,6 +65,7 @@ def run_job(
     """Translate the lines that the sink does not have yet, and write them to it.
 
     Args:
+        translate: decides with the lines, and nothing else does, what is written.
         lines: the whole text, each line with its end.
         name: what messages call the text.
 
@@ -99,20 +75,24 @@ def run_job(
     Raises:
         InputError: a line cannot be read or does not have the column.
         JobError: the text does not begin with the lines that the sink has, or the sink fails.
-        ConfigError: more translations of a line are asked for than the beam can hold.
+        MTError: whatever else `translate` raises.
     """
     done = sink.progress
     digest, size = _skip(lines, name, done)
     report(done.lines, size)
-    for chunk, full in _chunks(lines, chunk_lines):
-        content, flagged = _translate(translator, chunk, name, done, config)
+    chunks = cut_chunks(lines, name, done.lines + 1, chunk_lines)
+    for chunk, (content, flagged) in translate(chunks):
         sink.write(content)
-        encoded = "".join(chunk).encode()
+        encoded = "".join(chunk.lines).encode()
         digest.update(encoded)
         size += len(encoded)
-        done = Progress(lines=done.lines + len(chunk), source=digest.hexdigest(), flagged=flagged)
+        done = Progress(
+            lines=chunk.last,
+            source=digest.hexdigest(),
+            flagged=add_flags(done.flagged, flagged),
+        )
         # The last chunk may be short, and would be longer if the text were continued.
-        if full:
+        if chunk.full:
             sink.commit(done)
         report(done.lines, size)
     return done
@@ -131,42 +111,3 @@ def _skip(lines: Iterator[str], name: str, done: Progress) -> tuple[Any, int]:
             "restore them, or remove the unfinished output to begin again"
         )
     return digest, size
-
-
-def _chunks(lines: Iterator[str], chunk_lines: int) -> Iterator[tuple[list[str], bool]]:
-    """The lines in chunks, and for each whether it is full; only the last may not be."""
-    chunk: list[str] = []
-    length = 0
-    for line in lines:
-        chunk.append(line)
-        length += len(line)
-        if len(chunk) == chunk_lines or length >= CHUNK_LENGTH:
-            yield chunk, True
-            chunk, length = [], 0
-    if chunk:
-        yield chunk, False
-
-
-def _translate(
-    translator: Translator, chunk: list[str], name: str, done: Progress, config: JobConfig
-) -> tuple[bytes, dict[str, Flagged]]:
-    """What is to be written for a chunk, and the flags of the job with those of the chunk."""
-    flagged = dict(done.flagged)
-    numbers = range(done.lines + 1, done.lines + 1 + len(chunk))
-    rows = [
-        read_row(line, f"{name}, line {number}", config)
-        for number, line in zip(numbers, chunk, strict=True)
-    ]
-    translations = translator.translate(
-        [row.source for row in rows], alternatives=config.n_best - 1
-    )
-    written = []
-    for number, row, translation in zip(numbers, rows, translations, strict=True):
-        flags = find_line_flags(translation, config)
-        written.append(write_row(number, row, translation, flags, config))
-        for flag in flags:
-            before = flagged.get(flag, Flagged())
-            flagged[flag] = Flagged(
-                lines=before.lines + 1, first=(*before.first, number)[:FIRST_LINES]
-            )
-    return "".join(written).encode(), flagged

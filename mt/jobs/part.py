@@ -49,7 +49,7 @@ def open_part(
     if output.exists() and not output.is_file():
         raise JobError(f"{output} is not a regular file: use standard output for it")
     path = output.with_name(f"{output.name}.part")
-    with _locked(path) as descriptor:
+    with locked(path) as descriptor:
         part = Part(output, path, descriptor, settings, environment)
         record = _record_to_continue(part, resume)
         if record is None:
@@ -218,7 +218,7 @@ def _record_to_continue(part: Part, resume: bool) -> Record | None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
     """The file at path, for this process alone; an empty one does not outlive an exception."""
     with path.open("ab", buffering=0) as file:
         busy = JobError(f"{path} is being written by another process")

@@ -16,6 +16,9 @@ from mt.config import Options, parse
 from mt.errors import ConfigError, JobError
 from mt.files import sha256, write_json
 
+FIRST_LINES = 3
+"""Numbers kept of the lines with a flag."""
+
 
 class Flagged(Options):
     """The lines that have a certain flag."""
@@ -37,6 +40,17 @@ class Progress(Options):
     """The flags of those lines."""
 
 
+def add_flags(before: Mapping[str, Flagged], more: Mapping[str, Flagged]) -> dict[str, Flagged]:
+    """The flags of some lines and of others that stand behind them."""
+    flagged = dict(before)
+    for flag, new in more.items():
+        old = flagged.get(flag, Flagged())
+        flagged[flag] = Flagged(
+            lines=old.lines + new.lines, first=(*old.first, *new.first)[:FIRST_LINES]
+        )
+    return flagged
+
+
 class Record(Options):
     """What OUTPUT.part.json holds."""
 
@@ -56,7 +70,7 @@ class Record(Options):
         """Raises:
         JobError: `settings` differ from those of the record; names the first that does.
         """
-        if found := _first_difference(self.settings, dict(settings)):
+        if found := first_difference(self.settings, dict(settings)):
             name, before, now = found
             raise JobError(
                 f"{path} was begun with {name} = {before!r}, which is now {now!r}: restore it, or "
@@ -98,11 +112,19 @@ def write_record(path: Path, record: Record) -> None:
     write_json(path, record.model_dump(mode="json"))
 
 
-def _first_difference(before: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    if isinstance(before, dict) and isinstance(now, dict):
+def first_difference(before: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Where two trees of JSON differ first, and how; None if they do not.
+
+    Args:
+        name: of the trees' root.
+
+    Returns:
+        The keys down to the place, separated by dots; what stands there before, and now.
+    """
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in {**before, **now}:
             where = f"{name}.{key}" if name else key
-            if found := _first_difference(before.get(key), now.get(key), where):
+            if found := first_difference(before.get(key), now.get(key), where):
                 return found
         return None
     return None if before == now else (name, before, now)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mt.config import JobConfig
-from mt.jobs import Progress, open_part, run_job
+from mt.jobs import Progress, one_by_one, open_part, run_job
 from mt.streams import open_lines
 from mt.translator import Alternative, Translation, Translator
 
@@ -76,11 +76,10 @@ def shout(
         open_part(output, settings or {}, {"threads": 1}, resume=resume) as part,
     ):
         done = run_job(
-            shouter,
+            one_by_one(shouter, JobConfig(**options)),
             lines,
             str(source),
             part,
-            JobConfig(**options),
             chunk_lines=chunk_lines,
             report=report,
         )

@@ -11,8 +11,8 @@ import pytest
 from mt.config import JobConfig
 from mt.errors import InputError, JobError
 from mt.files import sha256
-from mt.jobs import Progress, run_job, survey
-from mt.jobs.job import CHUNK_LENGTH
+from mt.jobs import Progress, one_by_one, run_job, survey
+from mt.jobs.chunks import CHUNK_LENGTH
 from mt.streams import read_lines
 from support.jobs import MemorySink, Shouter
 
@@ -22,11 +22,10 @@ def run(lines: Iterable[str], sink: MemorySink | None = None, **options) -> tupl
     report = options.pop("report", lambda lines, size: None)
     sink, shouter = sink or MemorySink(), Shouter()
     run_job(
-        shouter.as_translator(),
+        one_by_one(shouter.as_translator(), JobConfig(**options)),
         iter(lines),
         "in.de",
         sink,
-        JobConfig(**options),
         chunk_lines=chunk_lines,
         report=report,
     )
@@ -126,7 +125,8 @@ class Repeated(io.RawIOBase):
 def peak_memory(lines: Iterator[str]) -> int:
     tracemalloc.start()
     try:
-        run_job(ForgetfulShouter().as_translator(), lines, "in", Forgetful(), JobConfig())
+        translate = one_by_one(ForgetfulShouter().as_translator(), JobConfig())
+        run_job(translate, lines, "in", Forgetful())
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

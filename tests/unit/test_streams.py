@@ -5,7 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -136,3 +141,24 @@ def test_the_same_bytes_are_compressed_alike_at_any_time(monkeypatch, suffix):
     before = compressor(Path(f"a{suffix}"))(b"text")
     monkeypatch.setattr("time.time", lambda: 2e9)
     assert compressor(Path(f"b{suffix}"))(b"text") == before
+
+
+def test_a_thread_that_waits_for_more_is_let_go(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)  # does not wait for a reader
+    read: SimpleQueue[str] = SimpleQueue()
+
+    def read_all(lines: Iterator[str]) -> None:
+        with suppress(ValueError):  # if it has not begun to wait when the file is closed
+            for line in lines:
+                read.put(line)
+
+    with open_lines(pipe) as lines:
+        thread = threading.Thread(target=read_all, args=(lines,), daemon=True)
+        thread.start()
+        os.write(writer, b"a\n")
+        assert read.get(timeout=60) == "a\n"
+    thread.join(60)
+    assert not thread.is_alive()
+    os.close(writer)
