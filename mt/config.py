@@ -310,7 +310,7 @@ class SearchConfig(Options):
     truecase: bool = True
     """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put
     the first two back into their case after translation (`mt.casing`; Lita et al. 2003)."""
-    batch_rows: int = Field(160, ge=1)
+    batch_rows: int = Field(100, ge=1)
     """Most hypotheses scored at once, of all sentences together; each needs a row of numbers as
     long as the vocabulary. A single sentence may take more."""
     batch_tokens: int = Field(2000, ge=1)

@@ -203,9 +203,8 @@ def _session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Both keep memory for each size of a batch there has been, and save no time to speak of.
+    # It keeps memory for each size of a batch there has been, and saves no time to speak of.
     options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
     # A thread that spins takes the core from its neighbours.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.x64quantprecision", "1" if _saturates() else "0")
