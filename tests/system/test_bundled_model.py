@@ -36,7 +36,7 @@ def test_the_folder_holds_the_model_and_nothing_else(name: str) -> None:
 
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
     assert sorted(path.name.split("-")[0] for path in files) == [
-        "README.md", "config", "manifest.json", "source", "target", "weights",
+        "README.md", "config", "lexicon", "manifest.json", "source", "target", "weights",
     ]  # fmt: skip
 
 

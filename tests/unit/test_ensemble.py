@@ -34,9 +34,7 @@ class TableEngine(TableScorer):
         super().__init__([])
         self.table = table
 
-    def start(
-        self, sources: Sequence[Sequence[int]] = ((),), *, shortlist: int = 0
-    ) -> TableState:
+    def start(self, sources: Sequence[Sequence[int]] = ((),), *, shortlist: int = 0) -> TableState:
         self.tables = [self.table] * len(sources)
         return super().start()
 
