@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import sentencepiece
 
 from mt.config import TokenizerConfig
 from mt.errors import BundleError, ConfigError
+from mt.segmentation import Lattice, Merges, Segmentation
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -48,24 +51,28 @@ class Tokenizer:
         # encoding dozens of sentences, and most lists here are short.
         return [self._pieces.encode(_valid_unicode(text)) for text in texts]
 
-    def sample(self, texts: Sequence[str], alpha: float, *, seed: int) -> list[list[int]]:
+    def sample(
+        self, texts: Sequence[str], alpha: float, *, seed: int | Sequence[int]
+    ) -> list[list[int]]:
         """Like `encode`, with pieces drawn at random: the same for the same texts and seed.
 
         Args:
             alpha: share of merges skipped by a BPE model (Provilkov et al. 2020), smoothing of a
                 unigram one (Kudo 2018).
-            seed: below 2**32.
+            seed: one number or several, none negative.
         """
-        # SentencePiece has one seed for all; each call on one thread starts its draws from it.
-        sentencepiece.set_random_generator_seed(seed)
-        ids: list[list[int]] = self._pieces.encode(
-            [_valid_unicode(text) for text in texts],
-            enable_sampling=True,
-            alpha=alpha,
-            nbest_size=-1,
-            num_threads=1,
-        )
-        return ids
+        normal = [self._pieces.normalize(_valid_unicode(text)) for text in texts]
+        return self._segmentation.sample(normal, alpha, np.random.default_rng(seed))
+
+    @cached_property
+    def _segmentation(self) -> Segmentation:
+        numbers = range(len(self))
+        pieces = self.pieces(numbers)
+        try:
+            self._pieces.nbest_encode("", nbest_size=1)
+        except RuntimeError:  # what a BPE model says, having no probabilities
+            return Merges(pieces)
+        return Lattice(pieces, [self._pieces.get_score(number) for number in numbers])
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each list of ids; special ids write nothing."""

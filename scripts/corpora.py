@@ -47,7 +47,7 @@ def translate_corpus(
         from mt.jobs.cluster import connected, translate_shards
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"--ray needs the extra [ray], pip install 'mt-lstm[ray]' ({error})"
+            f"--ray needs the extra [ray], pip install -c constraints.txt '.[ray]' ({error})"
         ) from error
     sources = find_texts(str(pattern))
     settings = describe_job(load(), job)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import mt.bundle
 import mt.files
@@ -31,6 +32,8 @@ from mt.card import model_card, parameters_by_part
 from mt.config import SearchConfig
 from mt.errors import BundleError
 from mt.files import sha256
+from mt.lexicon import Lexicon
+from mt.tokens import END
 from mt.translator import Translator
 from support.bundles import save_tiny_bundle, tiny_bundle
 
@@ -113,6 +116,46 @@ def test_a_bundle_comes_back_as_it_was_saved(tmp_path, joint):
     bundle = tiny_bundle(joint=joint)
     save(tmp_path, bundle)
     assert_same(load_bundle(tmp_path), bundle)
+
+
+def with_lexicon() -> Bundle:
+    bundle = tiny_bundle()
+    partners = np.zeros((len(bundle.tokenizers.source), 2), np.uint16)
+    partners[5] = [6, 7]
+    lexicon = Lexicon(np.array([END, 4], np.uint16), partners)
+    return dataclasses.replace(bundle, lexicon=lexicon)
+
+
+def test_a_lexical_table_comes_back_and_goes_with_the_bundle_that_had_it(tmp_path):
+    save(tmp_path, with_lexicon())
+    found = load_bundle(tmp_path)
+    assert_same(found, with_lexicon())
+    for ours, theirs in zip(found.lexicon, with_lexicon().lexicon, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    save(tmp_path, tiny_bundle())
+    assert load_bundle(tmp_path).lexicon is None
+    assert list(tmp_path.glob("lexicon*")) == []
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"frequent": np.zeros(3, np.uint16)},
+        {"frequent": np.zeros(3, np.uint16), "partners": np.zeros((3, 2), np.uint16)},
+        {"frequent": np.zeros(3, np.float32), "partners": np.zeros((32, 2), np.uint16)},
+        {"frequent": np.full(3, 60_000, np.uint16), "partners": np.zeros((32, 2), np.uint16)},
+        {"other": np.zeros(3)},
+    ],
+    ids=["partners missing", "too few rows", "no integers", "unknown pieces", "something else"],
+)
+def test_a_lexical_table_of_other_vocabularies_is_told(tmp_path, arrays):
+    save(tmp_path, with_lexicon())
+    rows = len(with_lexicon().tokenizers.source)
+    if "partners" in arrays and len(arrays["partners"]) == 32:
+        arrays["partners"] = np.zeros((rows, 2), np.uint16)
+    replace_part(tmp_path, "lexicon-*.safetensors", safetensors.numpy.save(arrays))
+    expected = f"{tmp_path}: lexicon.safetensors does not fit the vocabularies"
+    assert refusal(tmp_path) == expected
 
 
 def test_a_joint_tokenizer_is_stored_and_loaded_once(tmp_path):

@@ -1,0 +1,54 @@
+"""mt-lexicon on model folders, and --shortlist with and without what it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mt.bundle import load_bundle
+from support.bundles import save_tiny_bundle
+from support.commands import assert_mistake, call, run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.de").write_text("ja\nein Hund\nsehr ja\n" * 20)
+    (tmp_path / "a.en").write_text("yes\na dog\nvery yes\n" * 20)
+    return save_tiny_bundle(tmp_path / "model")
+
+
+def learn(folder: Path, target: str = "a.en"):
+    texts = ("--source", folder.parent / "a.de", "--target", folder.parent / target)
+    return call("lexicon", folder, *texts)
+
+
+def test_a_model_gets_a_table_and_stays_what_it_was(folder: Path) -> None:
+    before = load_bundle(folder)
+    (folder / "README.md").write_text("# annotated\n")
+    done = learn(folder)
+    assert done.returncode == 0, done.stderr
+    assert b"has a lexical table of 60 pairs" in done.stderr
+    after = load_bundle(folder)
+    assert before.lexicon is None
+    assert after.lexicon is not None
+    assert after.identity == before.identity
+    assert after.config == before.config
+    assert (folder / "README.md").read_text() == "# annotated\n"
+
+
+def test_a_shortlist_is_refused_without_a_table_and_taken_with_one(folder: Path) -> None:
+    arguments = ("translate", "--model", folder, "--shortlist", "5", "--input")
+    text = folder.parent / "a.de"
+    refused = run(*arguments, text)
+    assert_mistake(refused, "search.shortlist = 5 needs a model with a lexical table: mt-lexicon")
+    learn(folder)
+    done = run(*arguments, text)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(b"\n") == 60
+
+
+def test_text_of_two_lengths_leaves_the_model_as_it_was(folder: Path) -> None:
+    (folder.parent / "short.en").write_text("yes\n")
+    assert_mistake(learn(folder, "short.en"), "a.de has 60 lines and")
+    assert load_bundle(folder).lexicon is None
