@@ -4,8 +4,8 @@ Knows tokenised pairs and random draws. Does not know batches or models. What an
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.
 
 An epoch without options is the corpus itself, mapped from its files. One with them is made anew, in
-memory: 4 bytes a piece and 16 a pair. Sampling takes a thread up to three times as long as
-tokenising did for BPE, ten times for a unigram model.
+memory: 4 bytes a piece and 16 a pair. Sampling takes a thread about twice as long as tokenising did
+for BPE, about 17 times for a unigram model (15 and 65 microseconds a sentence of 12 pieces).
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ app = program("Measure on this machine.")
 
 Rounds = Annotated[int, typer.Option(min=1, help="Measurements of each kind.")]
 Source = Annotated[Path, typer.Option(metavar="F", help="Source sentences, one a line.")]
+Target = Annotated[Path, typer.Option(metavar="F", help="Their translations.")]
 Sentences = Annotated[
     int | None, typer.Option(min=1, help="Take only the first so many.  [default: all]")
 ]
@@ -146,7 +147,7 @@ def latency(
 @app.command()
 def train(
     source: Source,
-    target: Annotated[Path, typer.Option(metavar="F", help="Their translations.")],
+    target: Target,
     model: OneModel = None,
     batch_tokens: Annotated[
         int, typer.Option(min=1, help=describe(TrainingConfig, "batch_tokens"))
@@ -204,6 +205,57 @@ def memory(
         record["systems"] = measure_memory(commands, text, counts)
         record["systems"] += measure_peers(against or [], bundle, text, counts[0], beam_size)
     _print(record, memory_table, as_json)
+
+
+@app.command()
+def scale(
+    source: Source,
+    target: Target,
+    model: OneModel = None,
+    pairs: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Pairs to train on, drawn from the text; may be given again, rising. Ten million "
+            "take 1.5 gigabytes of the disk for a while.  [default: 1000 and 10000000]",
+        ),
+    ] = None,
+    lines: Annotated[int, typer.Option(min=1, help="Pairs of text to tokenise.")] = 300_000,
+    workers: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="Processes that tokenise; may be given again.  [default: 1 and 2]"
+        ),
+    ] = None,
+    rounds: Rounds = 3,
+    threads: OneThread = 1,
+    as_json: Json = False,
+) -> None:
+    """How soon a run on many pairs makes its first update, in how much memory."""
+    from mt.bundle import find_model
+    from scripts.benchmarks.scale import (
+        Text,
+        measure_preparation,
+        measure_starts,
+        preparation_table,
+        starts_table,
+    )
+    from scripts.benchmarks.train import read_corpus
+
+    bundle = _load(model)
+    text = Text(source, target, read_corpus(bundle, source, target))
+    counts = sorted(pairs or [1000, 10_000_000])
+    with _record("scale", bundle, threads, source=source) as record:
+        record |= {"rounds": rounds, "lines": lines}
+        record["systems"] = measure_starts(
+            bundle, find_model(model), text, counts, threads=threads, rounds=rounds
+        )
+        record["preparation"] = measure_preparation(
+            bundle, text, lines, workers or [1, 2], rounds=rounds
+        )
+    _print(record, starts_table, as_json)
+    if not as_json:
+        print(f"\n{text_table(*preparation_table(record))}")
 
 
 @app.command()

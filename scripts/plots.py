@@ -53,7 +53,9 @@ def check_picture(path: Path) -> None:
         ConfigError: matplotlib is missing, the name does not end in .png, or its folder is missing.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise ConfigError(f"{path}: drawing needs matplotlib: pip install -c constraints.txt '.[plot]'")
+        raise ConfigError(
+            f"{path}: drawing needs matplotlib: pip install -c constraints.txt '.[plot]'"
+        )
     if path.suffix.lower() != ".png":
         raise ConfigError(f"{path}: a picture is a PNG file, and its name ends in .png")
     if not path.parent.is_dir():

@@ -131,6 +131,23 @@ def test_memory_is_that_of_the_program(plain: Path) -> None:
     assert 30 < peaks["int8"]["2"] < peaks["fp32"]["2"]
 
 
+def test_a_start_is_that_of_a_run_on_so_many_pairs(plain: Path) -> None:
+    text = ("--source", "text.de", "--target", "text.en", "--rounds", "1")
+    few = ("--pairs", "300000", "--pairs", "7", "--lines", "30", "--workers", "1")
+    record = _json("scale", *text, *few, folder=plain)
+    fewer, more = record["systems"]
+    assert (fewer["pairs"], more["pairs"]) == (7, 300_000)
+    for row in (fewer, more):
+        assert row["anonymous_mb"] > row["model_mb"] > 0
+        assert sum(row["stages_s"].values()) == pytest.approx(row["start_s"]["median"])
+    # The order of an epoch alone takes eight bytes a pair.
+    assert fewer["beyond_mb"] == 0
+    assert more["beyond_mb"] > 2.4
+    (prepared,) = record["preparation"]
+    assert prepared["workers"] == 1
+    assert prepared["pairs_per_s"]["low"] > 0
+
+
 @pytest.mark.skipif(PEERS is None, reason="BENCHMARK_PEERS names no folder of other programs")
 @pytest.mark.parametrize("peer", ["joeynmt", "opennmt"])
 def test_other_programs_write_what_ours_does(peer: str, plain: Path) -> None:

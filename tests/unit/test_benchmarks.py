@@ -20,6 +20,7 @@ from scripts.benchmarks.machine import cpu_pressure, warning
 from scripts.benchmarks.memory import measure_memory, memory_table
 from scripts.benchmarks.peers.process import start_peer
 from scripts.benchmarks.plain import BareModel, plain_weights
+from scripts.benchmarks.scale import _row, preparation_table, starts_table
 from scripts.benchmarks.systems import (
     BareSystem,
     Outcome,
@@ -317,3 +318,36 @@ def test_memory_of_another_program_has_no_growth() -> None:
     header, table = memory_table({"systems": rows})
     assert header == ["system", "MB, 10 lines", "MB, 20 lines", "growth MB"]
     assert table == [["int8", "100", "102", "1.1"], ["other", "480", "-", "-"]]
+
+
+def test_a_start_is_told_by_stage_and_memory_in_megabytes() -> None:
+    def answer(*ends: float) -> dict[str, Any]:
+        return {
+            "pairs": 1000,
+            "seconds": dict(zip(("imports", "run_open", "first_update"), ends, strict=True)),
+            "bytes": {"anonymous": 400e6, "peak_anonymous": 450e6, "mapped": 70e6},
+            "parameters": 2_000_000,
+        }
+
+    row = _row([answer(1, 3, 3.5), answer(1, 2, 4), answer(2, 7, 8)])
+    assert row["pairs"] == 1000
+    assert row["start_s"] == {"median": 4, "low": 3.5, "high": 8}
+    assert row["stages_s"] == {"imports": 1, "run_open": 2, "first_update": 1}
+    assert (row["anonymous_mb"], row["peak_anonymous_mb"], row["mapped_mb"]) == (400, 450, 70)
+    assert row["model_mb"] == 32  # weights, gradients and two averages of four bytes each
+
+    header, table = starts_table({"systems": [{**row, "beyond_mb": 7.4}]})
+    assert len(header) == len(table[0])
+    assert dict(zip(header, table[0], strict=True)) == {
+        **{"pairs": "1,000", "start s": "4.00", "low": "3.50", "high": "8.00"},
+        **{"imports s": "1.00", "run_open s": "2.00", "first_update s": "1.00"},
+        **{"anonymous MB": "400", "at most": "450", "beyond": "7"},
+        **{"mapped MB": "70", "model MB": "32"},
+    }
+
+
+def test_preparation_has_a_line_for_each_number_of_processes() -> None:
+    rates = {"median": 12_000.4, "low": 11_000, "high": 13_000}
+    header, table = preparation_table({"preparation": [{"workers": 2, "pairs_per_s": rates}]})
+    assert header == ["processes", "pairs/s", "low", "high"]
+    assert table == [["2", "12,000", "11,000", "13,000"]]
