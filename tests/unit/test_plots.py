@@ -91,5 +91,5 @@ def test_what_can_be_drawn_is_known_beforehand(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"no folder .*nowhere"):
         check_picture(tmp_path / "nowhere" / "a.png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ConfigError, match=r"pip install 'mt-lstm\[plot\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -c constraints.txt '\.\[plot\]'"):
         check_picture(tmp_path / "picture.png")
