@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mt.errors import MTError
-    from mt.translator import Translation, Translator
+    from mt.translation import Alternative, Translation
+    from mt.translator import Translator
 
-__all__ = ["MTError", "Translation", "Translator", "__version__"]
+__all__ = ["Alternative", "MTError", "Translation", "Translator", "__version__"]
 __version__ = "0.1.0"
 
-_HOMES = {"MTError": "mt.errors", "Translation": "mt.translator", "Translator": "mt.translator"}
+_HOMES = {
+    "Alternative": "mt.translation",
+    "MTError": "mt.errors",
+    "Translation": "mt.translation",
+    "Translator": "mt.translator",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,20 +5,20 @@ Knows the order of the steps and nothing of how each is done:
     text -> segments (`mt.text`) -> token ids (`mt.tokenizer`) -> states and next-token
     log-probabilities (`mt.engine`) -> hypotheses (`mt.decoding`) -> segments -> text
 
-`translate` does it all. A server that wants to batch across its requests uses the three parts:
-`plan` cuts and tokenises one text, `search` translates token ids of any number of texts
-together, `finish` puts one text's results back in their places. `score` goes the other way: it says
-how likely the model finds translations that are there already.
+`translate` does it all. Its three parts are there too: `plan` cuts and tokenises one text, `search`
+translates token ids of any number of texts together, `finish` puts one text's results back in their
+places. A server that cuts texts itself, to have the segments of all its requests translated
+together, calls `translate_segments` and puts them together with `mt.translation.join`. `score` goes
+the other way: it says how likely the model finds translations that are there already.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, find_case, restore, truecase
@@ -33,29 +33,19 @@ from mt.search import Hypothesis
 from mt.text import Document, split_document, split_long
 from mt.tokenizer import TokenizerPair
 from mt.tokens import UNKNOWN
-
-
-class Alternative(NamedTuple):
-    """Another translation of a text."""
-
-    text: str
-    score: float
-    """As `Translation.score`."""
+from mt.translation import Candidate, SegmentTranslation, Translation, join, unchanged
 
 
 @dataclass(frozen=True)
-class Translation:
-    """What became of one text."""
+class SegmentPlan:
+    """One segment, tokenised."""
 
-    text: str
-    """The translation, with the white space and line ends of the source."""
-    score: float
-    """exp of the mean log-probability of the tokens written, from 0 to 1; 1 if none had to be."""
-    flags: frozenset[str] = frozenset()
-    """Reasons for a closer look; `mt.flags` names and defines each."""
-    alternatives: tuple[Alternative, ...] = ()
-    """Further translations of the whole text, as many as asked for and found: as the search ranks
-    them, better ones first (`length_penalty` has a say in that, not in `score`), or as drawn."""
+    segment: str
+    sources: tuple[tuple[int, ...], ...]
+    """Token ids of each part to translate: one, more if the segment was split, none if it has no
+    token and passes through as it is."""
+    case: Case
+    """The case that the translation is put into; `sources` are truecased."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +53,12 @@ class Plan:
     """One text, cut and tokenised, ready to be searched."""
 
     document: Document
-    sources: tuple[tuple[int, ...], ...]
-    """Token ids of each part to translate; empty for a text without words."""
-    counts: tuple[int, ...]
-    """How many of `sources` each segment has: 1, more if it was split, 0 if it has no token and
-    passes through as it is."""
-    cases: tuple[Case, ...]
-    """The case that the translation of each segment is put into; `sources` are truecased."""
+    segments: tuple[SegmentPlan, ...]
+
+    @property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """Token ids of each part to translate; empty for a text without words."""
+        return tuple(source for segment in self.segments for source in segment.sources)
 
 
 class Translator:
@@ -242,16 +231,27 @@ class Translator:
         """
         return score_pairs(self._engine, self._tokenizers, self.search_config, sources, targets)
 
+    def translate_segments(
+        self, segments: Sequence[str], *, alternatives: int = 0
+    ) -> list[SegmentTranslation]:
+        """Translate what somebody else has cut, one SegmentTranslation each, in the same order.
+
+        Args:
+            segments: as in `mt.text.Document`, of any number of texts.
+            alternatives: further translations wanted of each segment.
+
+        Raises:
+            ConfigError: more alternatives than the beam can hold.
+        """
+        plans = [self._plan_segment(segment) for segment in segments]
+        sources = [source for plan in plans for source in plan.sources]
+        results = iter(self.search(sources, n_best=1 + alternatives))
+        return [self._finish_segment(plan, results) for plan in plans]
+
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
         document = split_document(text, self.source_language)
-        cases = tuple(self._case(segment) for segment in document.segments)
-        parts = [
-            self._parts(segment if case is Case.ORDINARY else truecase(segment, self._cost))
-            for segment, case in zip(document.segments, cases, strict=True)
-        ]
-        sources = tuple(tuple(part) for segment in parts for part in segment)
-        return Plan(document, sources, tuple(len(segment) for segment in parts), cases)
+        return Plan(document, tuple(map(self._plan_segment, document.segments)))
 
     def search(
         self,
@@ -273,21 +273,41 @@ class Translator:
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
         assert len(results) == len(plan.sources)
-        best = [hypotheses[0] for hypotheses in results]
-        segments = self._segments(plan, best)
-        return Translation(
-            text=plan.document.join(segments),
-            score=_mean_probability(best),
-            flags=frozenset(
-                find_flags(
-                    self._outcomes(plan, best, segments), self.source_language, self.target_language
-                )
-            ),
-            alternatives=self._alternatives(plan, results),
-        )
+        rest = iter(results)
+        return join(plan.document, [self._finish_segment(each, rest) for each in plan.segments])
 
-    def _case(self, segment: str) -> Case:
-        return find_case(segment, self._cost) if self.search_config.truecase else Case.ORDINARY
+    def _plan_segment(self, segment: str) -> SegmentPlan:
+        truecases = self.search_config.truecase
+        case = find_case(segment, self._cost) if truecases else Case.ORDINARY
+        text = segment if case is Case.ORDINARY else truecase(segment, self._cost)
+        return SegmentPlan(segment, tuple(map(tuple, self._parts(text))), case)
+
+    def _finish_segment(
+        self, plan: SegmentPlan, results: Iterator[Sequence[Hypothesis]]
+    ) -> SegmentTranslation:
+        """The n-th candidate takes every part's n-th hypothesis, or the last a part has."""
+        if not plan.sources:
+            return unchanged(plan.segment)
+        parts = list(islice(results, len(plan.sources)))
+        ranks = range(max(map(len, parts)))
+        nth = [[found[min(n, len(found) - 1)] for found in parts] for n in ranks]
+        candidates = tuple(self._candidate(hypotheses, plan.case) for hypotheses in nth)
+        outcome = Segment(
+            plan.segment,
+            candidates[0].text,
+            list(zip(plan.sources, nth[0], strict=True)),
+            self._suspicious(plan.segment),
+        )
+        flags = find_flags([outcome], self.source_language, self.target_language)
+        return SegmentTranslation(candidates, frozenset(flags))
+
+    def _candidate(self, hypotheses: Sequence[Hypothesis], case: Case) -> Candidate:
+        texts = self._tokenizers.target.decode([hypothesis.tokens for hypothesis in hypotheses])
+        return Candidate(
+            restore(" ".join(filter(None, texts)), case),
+            sum(hypothesis.log_probability for hypothesis in hypotheses),
+            sum(hypothesis.length for hypothesis in hypotheses),
+        )
 
     def _cost(self, word: str) -> tuple[int, int]:
         """Unknown pieces first, then pieces: what the source vocabulary needs for a word."""
@@ -304,26 +324,6 @@ class Translator:
 
     def _length(self, text: str) -> int:
         return len(self._tokenizers.source.encode([text])[0])
-
-    def _segments(self, plan: Plan, hypotheses: Sequence[Hypothesis]) -> list[str]:
-        texts = iter(self._tokenizers.target.decode([h.tokens for h in hypotheses]))
-        return [
-            restore(" ".join(filter(None, islice(texts, count))), case) if count else segment
-            for segment, count, case in zip(
-                plan.document.segments, plan.counts, plan.cases, strict=True
-            )
-        ]
-
-    def _outcomes(
-        self, plan: Plan, best: Sequence[Hypothesis], translations: Sequence[str]
-    ) -> list[Segment]:
-        parts = zip(plan.sources, best, strict=True)
-        return [
-            Segment(source, translation, list(islice(parts, count)), self._suspicious(source))
-            for source, translation, count in zip(
-                plan.document.segments, translations, plan.counts, strict=True
-            )
-        ]
 
     def _suspicious(self, segment: str) -> bool:
         """Whether the target's vocabulary spells a segment much more shortly than the source's.
@@ -351,25 +351,10 @@ class Translator:
             tokens += [ids for _ in plan.sources]
         return tokens
 
-    def _alternatives(
-        self, plan: Plan, results: Sequence[Sequence[Hypothesis]]
-    ) -> tuple[Alternative, ...]:
-        """The n-th alternative takes every part's n-th hypothesis, or the last a part has."""
-        scores: dict[str, float] = {}
-        for n in range(max((len(hypotheses) for hypotheses in results), default=1)):
-            nth = [hypotheses[min(n, len(hypotheses) - 1)] for hypotheses in results]
-            # Different tokens can spell the same text; the first to do so counts.
-            scores.setdefault(plan.document.join(self._segments(plan, nth)), _mean_probability(nth))
-        return tuple(Alternative(*each) for each in scores.items())[1:]
-
 
 def _unrestored(plan: Plan, prefix: str) -> Plan:
     """What has a prefix goes on as ordinary text, since ALL CAPS would change the prefix too."""
-    return replace(plan, cases=(Case.ORDINARY,) * len(plan.cases)) if prefix else plan
-
-
-def _mean_probability(hypotheses: Sequence[Hypothesis]) -> float:
-    """The geometric mean of the probabilities of all tokens written; 1 if there is none."""
-    written = sum(hypothesis.length for hypothesis in hypotheses)
-    total = sum(hypothesis.log_probability for hypothesis in hypotheses)
-    return math.exp(total / written) if written else 1.0
+    if not prefix:
+        return plan
+    ordinary = (replace(segment, case=Case.ORDINARY) for segment in plan.segments)
+    return replace(plan, segments=tuple(ordinary))

@@ -16,7 +16,7 @@ from mt.config import JobConfig
 from mt.errors import InputError
 
 if TYPE_CHECKING:
-    from mt.translator import Translation
+    from mt.translation import Translation
 
 LOW_SCORE = "low_score"
 """The translation of the line has a score below `min_score`."""

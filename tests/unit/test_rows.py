@@ -9,7 +9,7 @@ import pytest
 from mt.config import JobConfig, parse
 from mt.errors import ConfigError, InputError
 from mt.jobs.rows import LOW_SCORE, find_line_flags, read_row, write_row
-from mt.translator import Alternative, Translation
+from mt.translation import Alternative, Translation
 
 DOG = Translation("A dog", 0.5, frozenset({"split", "copied"}))
 

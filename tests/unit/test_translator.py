@@ -24,7 +24,8 @@ from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, UNKNOWN
-from mt.translator import Alternative, Translation, Translator
+from mt.translation import Alternative, Translation
+from mt.translator import Translator
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
 
 WORDS = {
@@ -348,7 +349,7 @@ def test_the_parts_of_a_split_segment_are_no_longer_than_allowed():
         GERMAN.index(word) + END + 1
         for word in ["ein", "Hund", "bellt,", "zwei", "Hunde", "sehr", "sehr", "OK"]
     ]
-    assert plan.counts == (len(plan.sources),)
+    assert len(plan.segments) == 1
 
 
 def test_the_longest_segment_allowed_is_not_split():
@@ -607,7 +608,7 @@ def test_plan_search_and_finish_are_translate():
 def test_a_plan_says_what_becomes_of_each_segment():
     plan = translator(max_source_pieces=2).plan("ja\n---\nein Hund läuft\n")
     assert plan.document.segments == ("ja", "ein Hund läuft")
-    assert plan.counts == (1, 2)
+    assert [len(segment.sources) for segment in plan.segments] == [1, 2]
     assert [len(source) for source in plan.sources] == [1, 2, 1]
 
 
