@@ -67,17 +67,23 @@ class Detector:
 
     def detect(self, text: str) -> Detection:
         """The likeliest of the languages, if it is clear; else the most expected one."""
+        return self.rank(text)[0]
+
+    def rank(self, text: str) -> list[Detection]:
+        """What `detect` finds, and then the other languages that are possible, likeliest first."""
         expected = self._languages[0]
         if not has_letters(text):
-            return Detection(expected, 0)
+            return [Detection(expected, 0)]
         probabilities = _probabilities(text)
         total = sum(probabilities[language] for language in self._languages)
         if not total:  # underflow: a long text that is clearly in none of them
-            return Detection(expected, 0)
+            return [Detection(expected, 0)]
         shares = {language: probabilities[language] / total for language in self._languages}
         likeliest = max(self._languages, key=shares.__getitem__)
-        language = likeliest if shares[likeliest] >= CLEAR else expected
-        return Detection(language, round(100 * shares[language]))
+        found = likeliest if shares[likeliest] >= CLEAR else expected
+        ranked = [Detection(code, round(100 * share)) for code, share in shares.items()]
+        ranked.sort(key=lambda each: (each.language != found, -each.confidence))
+        return [each for each in ranked if each.confidence or each.language == found]
 
 
 def _probabilities(text: str) -> dict[str, float]:

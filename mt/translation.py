@@ -9,9 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from mt.text import Document
+
+class Frame(Protocol):
+    """What is around the segments of a text, such as `mt.text.Document`."""
+
+    def join(self, translations: Sequence[str]) -> str:
+        """The text with the translations of its segments in their places."""
 
 
 class Candidate(NamedTuple):
@@ -65,13 +70,13 @@ class Translation:
     them, better ones first (`length_penalty` has a say in that, not in `score`), or as drawn."""
 
 
-def unchanged(segment: str) -> SegmentTranslation:
-    """A segment that passes through as it is."""
-    return SegmentTranslation((Candidate(segment, 0.0, 0),))
+def given(text: str) -> SegmentTranslation:
+    """A translation that no model had to write."""
+    return SegmentTranslation((Candidate(text, 0.0, 0),))
 
 
-def join(document: Document, segments: Sequence[SegmentTranslation]) -> Translation:
-    """Put the translations of a document's segments in their places.
+def join(frame: Frame, segments: Sequence[SegmentTranslation]) -> Translation:
+    """Put the translations of a text's segments in their places.
 
     The n-th alternative of the text takes every segment's n-th candidate, or the last it has.
     """
@@ -79,7 +84,7 @@ def join(document: Document, segments: Sequence[SegmentTranslation]) -> Translat
     for n in range(max((len(each.candidates) for each in segments), default=1)):
         nth = [each.candidates[min(n, len(each.candidates) - 1)] for each in segments]
         # Different tokens can spell the same text; the first to do so counts.
-        text = document.join([candidate.text for candidate in nth])
+        text = frame.join([candidate.text for candidate in nth])
         ranked.setdefault(text, mean_probability(nth))
     best, *others = (Alternative(*each) for each in ranked.items())
     flags = frozenset[str]().union(*(each.flags for each in segments))

@@ -33,7 +33,7 @@ from mt.search import Hypothesis
 from mt.text import Document, split_document, split_long
 from mt.tokenizer import TokenizerPair
 from mt.tokens import UNKNOWN
-from mt.translation import Candidate, SegmentTranslation, Translation, join, unchanged
+from mt.translation import Candidate, SegmentTranslation, Translation, given, join
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class Translator:
     ) -> SegmentTranslation:
         """The n-th candidate takes every part's n-th hypothesis, or the last a part has."""
         if not plan.sources:
-            return unchanged(plan.segment)
+            return given(plan.segment)  # passes through as it is
         parts = list(islice(results, len(plan.sources)))
         ranks = range(max(map(len, parts)))
         nth = [[found[min(n, len(found) - 1)] for found in parts] for n in ranks]

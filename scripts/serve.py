@@ -1,32 +1,36 @@
-"""mt-serve: serve the bundled model, or another, over HTTP.
+"""mt-serve: serve the bundled models, or others, over HTTP.
 
-Composes settings, model and app, and runs them under uvicorn. Every setting of
+Composes settings, models and app, and runs them under uvicorn. Every setting of
 `service.settings` can also come from the environment; an option wins.
 """
 
 from __future__ import annotations
 
-import logging
+import ipaddress
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from mt.config import EngineName
+from mt.errors import MTError
 from scripts.console import Version, describe, errors, program, run
-from scripts.options import OneModel, load_translator
 from service.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from service.catalogue import Catalogue
 
 app = program("Serve translations over HTTP.")
 
 
 def _setting(name: str) -> str:
     default = Settings.model_fields[name].default
-    shown = "" if default is None else f"  [default: {default}]"
+    shown = f"  [default: {default}]" if isinstance(default, (str, int)) else ""
     return f"{describe(Settings, name)}  [env: MT_{name.upper()}]{shown}"
 
 
@@ -34,16 +38,24 @@ def _setting(name: str) -> str:
 def serve(
     host: Annotated[str | None, typer.Option(help=_setting("host"))] = None,
     port: Annotated[int | None, typer.Option(help=_setting("port"))] = None,
-    model: OneModel = None,
+    model: Annotated[list[Path] | None, typer.Option(metavar="DIR", help=_setting("model"))] = None,
+    models: Annotated[Path | None, typer.Option(metavar="DIR", help=_setting("models"))] = None,
     engine: Annotated[EngineName | None, typer.Option(help=_setting("engine"))] = None,
-    threads: Annotated[int | None, typer.Option(help=_setting("threads"))] = None,
+    workers: Annotated[int | None, typer.Option(help=_setting("workers"))] = None,
     version: Version = False,
 ) -> None:
     """Serve translations over HTTP.
 
-    SIGTERM or Ctrl-C answers what is in flight and leaves.
+    SIGTERM or Ctrl-C answers what is in flight and leaves. service/README.md names all settings.
     """
-    options = {"host": host, "port": port, "model": model, "engine": engine, "threads": threads}
+    options = {
+        "host": host,
+        "port": port,
+        "model": tuple(model) if model else None,
+        "models": models,
+        "engine": engine,
+        "workers": workers,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     _serve(load_settings(**given))
 
@@ -56,28 +68,60 @@ def _serve(settings: Settings) -> None:
     import uvicorn
 
     from service.app import create_app
+    from service.catalogue import load_catalogue
+    from service.logs import configure_logging
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging()
+    failures: list[MTError] = []
+
+    def leave(error: MTError) -> None:
+        failures.append(error)
+        server.should_exit = True
+
     with _listening(settings) as listener:
-        errors.print(f"loading {settings.model or 'the bundled model'} ...", markup=False)
-        # Loaded here rather than by the app, so that a damaged model is one line and exit code 2.
+        # Read here rather than by the app, so that a damaged model is one line and exit code 2.
         with _ended_by_sigterm():
-            translator = load_translator(settings.model, settings.threads, settings.engine)
-        url = _url(listener)
-        errors.print(
-            f"{translator.name} translates {translator.source_language} to "
-            f"{translator.target_language} by {translator.engine} on {url}\n"
-            f"try: curl {url}/translate -d q='Guten Morgen.' "
-            f"-d source={translator.source_language} -d target={translator.target_language}",
-            markup=False,
-        )
+            catalogue = load_catalogue(settings)
+        _warn_if_open(settings)
         config = uvicorn.Config(
-            create_app(settings, translator),
+            create_app(
+                settings,
+                catalogue=catalogue,
+                on_ready=lambda: _welcome(settings, catalogue, _url(listener)),
+                on_failure=leave,
+            ),
             log_config=None,
             access_log=False,  # the app writes its own line a request, without the text
-            timeout_graceful_shutdown=round(settings.deadline_s) + 1,
+            timeout_graceful_shutdown=round(settings.deadline_s),
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+    if failures:
+        raise failures[0]
+
+
+def _welcome(settings: Settings, catalogue: Catalogue, url: str) -> None:
+    default = catalogue.default
+    pairs = ", ".join(model.pair for model in catalogue.models)
+    errors.print(
+        f"{pairs} by {settings.workers} worker{'s' if settings.workers > 1 else ''} on {url}\n"
+        f"try: curl {url}/translate -d q='Guten Morgen.' "
+        f"-d source={default.source} -d target={default.target}",
+        markup=False,
+    )
+
+
+def _warn_if_open(settings: Settings) -> None:
+    try:
+        closed = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        closed = settings.host == "localhost"
+    if not closed and settings.api_keys_file is None:
+        errors.print(
+            f"--host {settings.host} lets others in, and no keys are asked for; "
+            "MT_API_KEYS_FILE names a file of keys, which mt-keys writes",
+            markup=False,
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Puts the service together: settings, translator, routes, middleware, start and end.
+"""Puts the service together: settings, models, workers, routes, middleware, start and end.
 
 Knows what belongs together. Does not know what any of it does. Neither importing this module nor
 making an app loads a model; that happens when a server starts the app.
@@ -7,61 +7,119 @@ making an app loads a model; that happens when a server starts the app.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import functools
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
-from service.batching import Translator
-from service.errors import install_error_handlers
-from service.middleware import BodyLimit, RequestLog
-from service.routes import libretranslate, operations
+import mt
+from mt.errors import MTError
+from service.access import Access
+from service.catalogue import Catalogue, load_catalogue
+from service.memory import TranslationMemory
+from service.metrics import Metrics
+from service.middleware import BodyLimit, Gate
+from service.observability import Observability
+from service.pool import StartWorker
+from service.process import ModelProcess
+from service.routes import deepl, libretranslate, operations
+from service.server import Server
 from service.settings import Settings, load_settings
 from service.translation import TranslationService
+from service.wires import install_error_handlers
+from service.work import Assignment
+
+log = logging.getLogger("mt.service")
+
+TRANSLATION_PATHS = ("/translate", "/v1/translate", "/v1/translate/stream", "/v2/translate")
 
 
-def create_app(settings: Settings, translator: Translator[Any, Any] | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    catalogue: Catalogue | None = None,
+    start_worker: StartWorker | None = None,
+    on_ready: Callable[[], None] | None = None,
+    on_failure: Callable[[MTError], None] | None = None,
+) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         settings: all of them; `host` and `port` are for whoever runs the server.
-        translator: to serve instead of the model that the settings name.
+        catalogue: the models to serve, if they are not to be read from where the settings say.
+        start_worker: starts a worker, if not a process of its own.
+        on_ready: told when the app is ready for the first time.
+        on_failure: told why, if it turns out that the app will never be ready.
 
-    The app's start raises BundleError if the model cannot be loaded.
+    The app's start raises an MTError if a model, the keys or a memory cannot be used.
     """
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = await asyncio.to_thread(_load_service, settings, translator)
-        service.start()
-        app.state.service = service
+        access = Access(settings)
+        models = catalogue
+        if models is None:
+            models = await asyncio.to_thread(load_catalogue, settings)
+        memory = await asyncio.to_thread(TranslationMemory.load, settings.translation_memory)
+        translation = TranslationService(
+            settings,
+            models,
+            memory,
+            start_worker or functools.partial(ModelProcess.start, _assignment(settings, models)),
+            metrics,
+            on_ready=on_ready or _log_ready,
+            on_failure=on_failure or _log_failure,
+        )
+        await access.start()
+        translation.start()
+        metrics.watch_queue(lambda: len(translation.queue), lambda: translation.queue.wait_s)
+        metrics.watch_workers(translation.pool.count)
+        app.state.server = Server(settings, translation, access, metrics)
         try:
             yield
         finally:
-            await asyncio.to_thread(service.close)
+            await translation.close()
+            await access.close()
 
-    # No /docs page: the stock one loads its scripts from another host. /openapi.json is there.
-    app = FastAPI(title="mt", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.include_router(operations.router)
-    app.include_router(libretranslate.router)
+    app = FastAPI(
+        title="mt", version=mt.__version__, lifespan=lifespan, root_path=settings.root_path
+    )
+    for router in (operations.router, libretranslate.router, deepl.router):
+        app.include_router(router)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestLog)
+    app.add_middleware(
+        Gate,
+        paths=TRANSLATION_PATHS,
+        check=lambda: app.state.server.translation.check_available(),
+        metrics=metrics,
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
+    app.add_middleware(Observability, metrics=metrics)
     install_error_handlers(app)
     return app
 
 
-def _load_service(
-    settings: Settings, translator: Translator[Any, Any] | None
-) -> TranslationService:
-    return TranslationService(settings, translator or _load_translator(settings))
+def _assignment(settings: Settings, catalogue: Catalogue) -> Assignment:
+    models = tuple((model.name, str(model.folder)) for model in catalogue.models)
+    return Assignment(models, settings.engine)
 
 
-def _load_translator(settings: Settings) -> Translator[Any, Any]:
-    # Imported only here, so that a service over another translator does not wait for it.
-    from mt.translator import Translator as Model
+def _log_ready() -> None:
+    log.info("ready")
 
-    return Model.load(settings.model, engine=settings.engine, threads=settings.threads)
+
+def _log_failure(error: MTError) -> None:
+    log.critical("no translation will ever be made: %s", error)
 
 
 def __getattr__(name: str) -> FastAPI:

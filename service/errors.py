@@ -1,77 +1,89 @@
-"""How every failure looks to a client: a status code and `{"error": message}`.
+"""Why a request is not answered, in terms that every wire can render in its own way.
 
-Knows which status each error of the service and of `mt` has. Does not know which request caused
-it. A message for a client never holds an internal detail; those are in the log.
+Knows kinds of failure, the status each has by default, and when to come again. Does not know how
+a wire spells them: `service.wires` does. A message for a client never holds an internal detail;
+those are in the log.
 """
 
 from __future__ import annotations
 
-import logging
+from enum import StrEnum
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
 
-from mt.errors import InputError
-from service.batching import RefusedError, TextFailedError
+class Kind(StrEnum):
+    """What went wrong; the value is the code that clients of the native wire see."""
 
-log = logging.getLogger("mt.service")
+    INVALID_REQUEST = "invalid_request"
+    """A parameter is missing, of the wrong type or out of range."""
+    UNSUPPORTED_LANGUAGE = "unsupported_language"
+    """A code that is unknown, or a pair that no model serves."""
+    TOO_LARGE = "too_large"
+    """More than can be translated in the time there is, or than is read at all."""
+    KEY_MISSING = "key_missing"
+    KEY_INVALID = "key_invalid"
+    RATE_LIMITED = "rate_limited"
+    """The client has sent more characters than it may in a minute."""
+    QUOTA_EXCEEDED = "quota_exceeded"
+    """The client has used up its characters for good."""
+    OVERLOADED = "overloaded"
+    """So much is waiting that the answer would come too late."""
+    UNAVAILABLE = "unavailable"
+    """Starting, draining, or a worker has just died."""
+    DEADLINE = "deadline"
+    """The answer was not there in time."""
+    REQUEST_TIMEOUT = "request_timeout"
+    """The request itself was not there in time."""
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    DISABLED = "disabled"
+    """Something that this server does not offer."""
+    INTERNAL = "internal"
+
+
+STATUS = {
+    Kind.INVALID_REQUEST: 400,
+    Kind.UNSUPPORTED_LANGUAGE: 400,
+    Kind.TOO_LARGE: 413,
+    Kind.KEY_MISSING: 403,
+    Kind.KEY_INVALID: 403,
+    Kind.RATE_LIMITED: 429,
+    Kind.QUOTA_EXCEEDED: 429,
+    Kind.OVERLOADED: 429,
+    Kind.UNAVAILABLE: 503,
+    Kind.DEADLINE: 504,
+    Kind.REQUEST_TIMEOUT: 408,
+    Kind.NOT_FOUND: 404,
+    Kind.METHOD_NOT_ALLOWED: 405,
+    Kind.DISABLED: 403,
+    Kind.INTERNAL: 500,
+}
+"""HTTP status of each kind, where a wire has none of its own."""
 
 
 class ServiceError(Exception):
-    """A request that cannot be answered: a status code and a message for the client."""
+    """A request that cannot be answered.
 
-    def __init__(self, status: int, message: str) -> None:
+    Args:
+        kind: what went wrong.
+        message: one line for the client.
+        field: the parameter at fault, where there is one.
+        retry_after_s: whole seconds after which it is worth to come again.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status = status
+        self.kind = kind
         self.message = message
+        self.field = field
+        self.retry_after_s = retry_after_s
 
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Render every exception that leaves a route, and every refusal of the router."""
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(InputError, _input_error)
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(TextFailedError, _internal_error)
-    app.add_exception_handler(ClientDisconnect, _client_gone)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(Exception, _internal_error)
-
-
-def _service_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)
-    return JSONResponse({"error": error.message}, error.status)
-
-
-def _input_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 400)
-
-
-def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)
-    return JSONResponse({"error": str(error)}, 503, {"Retry-After": str(error.retry_after_s)})
-
-
-def _client_gone(request: Request, error: Exception) -> Response:
-    # Nobody reads this; 499 is the customary status for "the client left" in access logs.
-    return Response(status_code=499)
-
-
-def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-
-
-def _invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    mistake = error.errors()[0]
-    field = ".".join(str(part) for part in mistake["loc"])
-    return JSONResponse({"error": f"Invalid request: {field}: {mistake['msg']}"}, 422)
-
-
-def _internal_error(request: Request, error: Exception) -> Response:
-    # The traceback is already in the log: the worker writes its own, the server all others.
-    return JSONResponse({"error": "internal error"}, 500)
+    @property
+    def status(self) -> int:
+        return STATUS[self.kind]

@@ -1,54 +1,56 @@
-"""What is done to every request alike: its body is bounded and it leaves one line in the log.
+"""What is done to every request before anything is read of it.
 
 Knows ASGI messages only, and passes them on as they come, so that a client's departure is seen
-by whoever waits for it. Does not know routes or texts; a log line never holds a text.
+by whoever waits for it. Does not know routes, parameters or texts.
 """
 
 from __future__ import annotations
 
-import logging
-import time
+from collections.abc import Callable, Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import ServiceError
+from service.errors import Kind, ServiceError
+from service.metrics import Metrics
+from service.wires import error_response
 
-log = logging.getLogger("mt.service")
 
+class Gate:
+    """Refuses translations at once while there is no time for them, without reading them.
 
-class RequestLog:
-    """Logs method, route template, status and milliseconds of every request."""
+    Under overload most requests end here, so this has to be cheap.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        paths: of POST requests that want something translated.
+        check: raises ServiceError if nothing is accepted now.
+    """
+
+    def __init__(
+        self, app: ASGIApp, paths: Collection[str], check: Callable[[], None], metrics: Metrics
+    ) -> None:
         self._app = app
+        self._paths = frozenset(paths)
+        self._check = check
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = 500
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            # The template, not the path: a path may hold anything, a query string the text.
-            route = getattr(scope.get("route"), "path", "other")
-            elapsed_ms = 1000 * (time.perf_counter() - started)
-            log.info("%s %s %d %.1f ms", scope["method"], route, status, elapsed_ms)
+        if scope["type"] == "http" and scope["method"] == "POST":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            if path in self._paths:
+                try:
+                    self._check()
+                except ServiceError as error:
+                    self._metrics.rejected(error.kind)
+                    await error_response(scope, error)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:
-    """Refuses a body as soon as more than `max_bytes` of it have arrived.
+    """Refuses a body that says it has more than `max_bytes`, or as soon as more have arrived.
 
     Raises (out of `receive`):
-        ServiceError: 413.
+        ServiceError: TOO_LARGE.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -56,6 +58,12 @@ class BodyLimit:
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > self._max_bytes:
+            await error_response(scope, self._refusal())(scope, receive, send)
+            return
         received = 0
 
         async def receive_counted() -> Message:
@@ -63,7 +71,18 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise ServiceError(413, f"the request body exceeds {self._max_bytes} bytes")
+                raise self._refusal()
             return message
 
         await self._app(scope, receive_counted, send)
+
+    def _refusal(self) -> ServiceError:
+        return ServiceError(Kind.TOO_LARGE, f"the request body exceeds {self._max_bytes} bytes")
+
+
+def _announced(scope: Scope) -> int:
+    """The content length; 0 if there is none, or none that is a number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

@@ -1,4 +1,4 @@
-"""The parameters of a request, wherever LibreTranslate's clients put them.
+"""The parameters of a request, wherever clients put them.
 
 Knows JSON bodies, urlencoded and multipart forms and query strings, and makes all text valid
 Unicode at the door. Does not know what the parameters mean.
@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from service.errors import ServiceError
+from service.errors import Kind, ServiceError
 
-MAX_FIELDS = 100
+MAX_FIELDS = 1000
 """Most fields in a form or query string."""
 
+Parameters = Sequence[tuple[str, object]]
+"""Names and values; the values are those of a JSON document as they are, or strings. A name may be
+there more than once."""
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_JSON = re.compile(r"application/(.+\+)?json")
 
 
 def clean(text: str) -> str:
@@ -29,35 +34,71 @@ def clean(text: str) -> str:
     return _LONE_SURROGATE.sub("\ufffd", text).replace("\0", "")
 
 
-async def read_parameters(request: Request) -> Mapping[str, object]:
+async def read_parameters(request: Request) -> Parameters:
     """The parameters of a JSON body, or else those of the query string and the form body.
 
-    Values are those of the JSON document as they are, or strings.
-
     Raises:
-        ServiceError: 400, the body is not what its content type says, or a form or query string
-            gives a parameter two values.
+        ServiceError: INVALID_REQUEST, the body is not what its content type says.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json" or re.fullmatch(r"application/.+\+json", media_type):
-        return _json_object(await request.body())
-    query = _fields(request.scope["query_string"])
+    if _JSON.fullmatch(media_type):
+        return read_json_object(await request.body())
+    query = query_parameters(request)
     if media_type == "multipart/form-data":
-        return _unique([*query, *await _multipart_fields(request)])
+        return [*query, *await _multipart_fields(request)]
     if media_type == "application/x-www-form-urlencoded":
-        return _unique([*query, *_fields(await request.body())])
+        return [*query, *_fields(await request.body())]
     await request.body()  # read, so that the next thing received is the client's departure
-    return _unique(query)
+    return query
 
 
-def _json_object(body: bytes) -> Mapping[str, object]:
+def query_parameters(request: Request) -> Parameters:
+    """The parameters of the query string.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, there are too many.
+    """
+    return _fields(request.scope["query_string"])
+
+
+def read_json_object(body: bytes) -> Parameters:
+    """The members of a JSON object.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, it is none.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:  # the latter from "[[[[..." without end
-        raise ServiceError(400, "Invalid JSON format") from error
+        raise ServiceError(Kind.INVALID_REQUEST, "Invalid JSON format") from error
     if not isinstance(document, dict):
-        raise ServiceError(400, "Invalid JSON format")
-    return document
+        raise ServiceError(Kind.INVALID_REQUEST, "Invalid JSON format")
+    return list(document.items())
+
+
+def unique(parameters: Parameters) -> Mapping[str, object]:
+    """The parameters by name.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, one has two values.
+    """
+    found: dict[str, object] = {}
+    for name, value in parameters:
+        if found.setdefault(name, value) != value:
+            raise ServiceError(
+                Kind.INVALID_REQUEST,
+                "Invalid request: a parameter is given twice; several texts need a JSON list",
+                field=name if name.isidentifier() else None,
+            )
+    return found
+
+
+def grouped(parameters: Iterable[tuple[str, object]]) -> Mapping[str, Sequence[object]]:
+    """All values of each name; of those that JSON gives as a list, its items."""
+    found: dict[str, list[object]] = {}
+    for name, value in parameters:
+        found.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+    return found
 
 
 def _fields(encoded: bytes) -> list[tuple[str, str]]:
@@ -67,23 +108,16 @@ def _fields(encoded: bytes) -> list[tuple[str, str]]:
             encoded.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS
         )
     except ValueError as error:
-        raise ServiceError(400, "Invalid request: too many form fields") from error
+        message = "Invalid request: too many form fields"
+        raise ServiceError(Kind.INVALID_REQUEST, message) from error
 
 
 async def _multipart_fields(request: Request) -> list[tuple[str, str]]:
-    size = request.app.state.service.settings.max_body_bytes
+    # No part is larger than the whole, which is bounded already.
+    size = int(request.app.state.server.settings.max_body_bytes)
     try:
         form = await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=size)
     except (ValueError, LookupError) as error:  # an unknown charset, among others
-        raise ServiceError(400, "Invalid request: the form cannot be read") from error
+        message = "Invalid request: the form cannot be read"
+        raise ServiceError(Kind.INVALID_REQUEST, message) from error
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-
-
-def _unique(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    parameters: dict[str, str] = {}
-    for name, value in fields:
-        if parameters.setdefault(name, value) != value:
-            raise ServiceError(
-                400, "Invalid request: a parameter is given twice; several texts need a JSON list"
-            )
-    return parameters

@@ -1,7 +1,7 @@
 """The bodies of requests and answers, as clients and the OpenAPI document see them.
 
 Knows names and types. Does not check requests: LibreTranslate's own error messages are part of
-its wire format, so `routes.libretranslate` reads its parameters itself.
+its wire, so `routes.libretranslate` reads its parameters itself.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ class TranslateBody(BaseModel):
     q: str | list[str] = Field(description="The text or, in JSON only, a list of texts.")
     source: str = Field(description="Language code of the texts, or `auto`.")
     target: str = Field(description="Language code to translate to.")
-    format: Literal["text"] = Field("text", description="`html` is not supported yet.")
+    format: Literal["text", "html"] = Field(
+        "text", description="Tags of `html` stay as they are; the text between is translated."
+    )
     alternatives: int = Field(0, ge=0, description="Further translations to return.")
-    api_key: str = Field("", description="Accepted and ignored.")
+    api_key: str = Field("", description="Where the server asks for keys.")
 
 
 class DetectedLanguage(BaseModel):
@@ -50,6 +52,13 @@ class TranslateAnswer(BaseModel):
     translatedText: str | list[str] = Field(examples=["A dog is running."])  # noqa: N815 - wire
     detectedLanguage: DetectedLanguage | list[DetectedLanguage] | None = None  # noqa: N815 - wire
     alternatives: list[str] | list[list[str]] | None = None
+
+
+class DetectBody(BaseModel):
+    """Parameters of POST /detect, as JSON, form or query string."""
+
+    q: str = Field(examples=["Ein Hund läuft."])
+    api_key: str = Field("", description="Where the server asks for keys.")
 
 
 class Language(BaseModel):
@@ -96,22 +105,24 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """Whether texts are translated now."""
 
-    status: str = Field(examples=["ready", "starting", "draining", "stopped", "failed"])
-    model: str | None = Field(None, description="Name of the model; only when ready.")
-    engine: str | None = Field(None, description="What does the arithmetic; only when ready.")
+    status: str = Field(examples=["ready", "starting", "restarting", "draining", "failed"])
+    model: str | None = Field(None, description="Name of the default model; only when ready.")
+    engine: str | None = Field(None, description="What does its arithmetic; only when ready.")
+    models: list[str] = Field([], description="Names of all models; only when ready.")
+    workers: int = Field(0, description="Processes that translate; only when ready.")
 
 
-TRANSLATE_REQUEST: dict[str, Any] = {
-    "requestBody": {
-        "required": False,
-        "content": {
-            media_type: {"schema": TranslateBody.model_json_schema()}
-            for media_type in (
-                "application/json",
-                "application/x-www-form-urlencoded",
-                "multipart/form-data",
-            )
-        },
-    }
-}
-"""The request body in the terms of OpenAPI."""
+def request_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A request's parameters in the terms of OpenAPI: JSON or a form."""
+    schema = model.model_json_schema()
+    examples = schema.pop("examples", [])
+    media_types = (
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    )
+    content = {media_type: {"schema": schema} for media_type in media_types}
+    named = {f"example {n}": {"value": value} for n, value in enumerate(examples, start=1)}
+    if named:
+        content["application/json"]["examples"] = named
+    return {"requestBody": {"required": False, "content": content}}

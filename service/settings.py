@@ -6,18 +6,36 @@ Does not know how a setting is carried out.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mt.config import EngineConfig, EngineName
 from mt.errors import ConfigError
 
 
+def _split(separator: str) -> BeforeValidator:
+    """Reads one string as several; whatever else is given is left as it is."""
+
+    def split(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    return BeforeValidator(split)
+
+
+Paths = Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)]
+"""Paths; in an environment variable separated as in PATH."""
+Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
+"""Words; in an environment variable separated by commas."""
+
+
 class Settings(BaseSettings):
-    """Settings of one server process. An empty environment variable counts as not set."""
+    """Settings of one server. An empty environment variable counts as not set."""
 
     model_config = SettingsConfigDict(
         env_prefix="MT_",
@@ -27,36 +45,63 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
+    # Where to listen
     host: str = "127.0.0.1"
     """Address to listen on; the default is reachable from this machine only."""
     port: int = Field(8000, ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one."""
-    model: Path | None = None
-    """Folder of the model to serve, or the name of a bundled one; unset serves de-en."""
-    engine: EngineName = Field("auto", description=EngineConfig.model_fields["engine"].description)
-    threads: int = Field(1, ge=1, le=256)
-    """CPU threads of the matrix products. More help large batches only, and suffer from whatever
-    else the machine does; further processes scale better."""
+    root_path: str = Field("", pattern=r"^(/[^/?#]+)*$")
+    """Prefix under which a proxy serves this service, "/translator" for example."""
+    cors_origins: Names = ()
+    """Origins whose pages may call the service, separated by commas; "*" allows all of them, as
+    LibreTranslate does. Credentials are never allowed."""
 
-    char_limit: int = Field(10_000, ge=1, le=1_000_000)
+    # What to serve
+    model: Paths = ()
+    """Model folders to serve, or names of bundled ones; unset serves all of `models`."""
+    models: Path | None = None
+    """Folder of model folders to serve; unset serves the bundled ones."""
+    default_model: str | None = None
+    """Name of the model that a request gets which names no languages, and that goes before others
+    of its pair; unset takes de-en, or else the first by name."""
+    engine: EngineName = Field("auto", description=EngineConfig.model_fields["engine"].description)
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    """Worker processes, each with all models and one thread; the default is one a core."""
+    translation_memory: Paths = ()
+    """TSV or TMX files of finished translations; a segment found there is not translated."""
+    cache_bytes: int = Field(16 * 2**20, ge=0, le=2**40)
+    """Memory for translations of earlier segments, in bytes; 0 keeps none."""
+
+    # What to accept
+    char_limit: int = Field(10_000, ge=1, le=10_000_000)
     """Longest text accepted, in characters."""
     batch_limit: int = Field(100, ge=1, le=10_000)
     """Most texts accepted in one request."""
     max_alternatives: int = Field(4, ge=0, le=63)
     """Most alternative translations that may be asked for, besides the best one; never more than
     the model's beam size less one."""
-    max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, le=1024**3)
+    max_beam_size: int = Field(10, ge=1, le=64)
+    """Widest beam that a request may ask for."""
+    max_body_bytes: int = Field(2 * 2**20, ge=1024, le=2**30)
     """Largest request body accepted, in bytes."""
 
-    batch_pieces: int = Field(1000, ge=1, le=1_000_000)
-    """Source pieces (subword tokens) searched in one call, over all requests; a longer segment
-    is searched alone."""
-    max_waiting_pieces: int = Field(20_000, ge=1, le=100_000_000)
-    """Source pieces that may wait for the translator before further requests are refused; an idle
-    server accepts any one request."""
+    # Whom to serve
+    api_keys_file: Path | None = None
+    """File of the keys that clients need, as `mt-keys` writes it; unset asks for none."""
+    usage_file: Path | None = None
+    """SQLite file that counts characters per key across restarts; unset counts in memory."""
+    characters_per_minute: int = Field(0, ge=0, le=10**9)
+    """Characters that a client may send in a minute: a key, unless it has a limit of its own, or,
+    where no keys are asked for, an address. 0 is no limit."""
+
+    # Under load
+    batch_characters: int = Field(4000, ge=1, le=10_000_000)
+    """Source characters translated in one call, over all requests; a longer segment goes alone."""
+    max_wait_s: float = Field(4.0, ge=0.1, le=600)
+    """Seconds of work that may wait before a request is refused."""
     deadline_s: float = Field(8.0, ge=0.1, le=600)
     """Seconds from the arrival of a request after which it is answered 504 instead; also bounds
-    how long a shutdown takes."""
+    how long a shutdown takes. DeepL's clients send again after 10 s."""
 
 
 def load_settings(**given: Any) -> Settings:

@@ -1,28 +1,60 @@
-"""What the service does with texts, whichever wire format they came by.
+"""What the service does with texts, whichever wire they came by.
 
-Knows which languages are served, which texts come back unchanged, and whether the server is
-ready. Does not know requests or answers of HTTP: `routes` reads the one and writes the other.
+Knows the order of the steps: cut into segments, tell the language, find the way, look into the
+translation memory, have the rest translated, put together. Does not know requests or answers of
+HTTP: `routes` reads the one and writes the other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
-from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from mt.errors import InputError
+from mt.errors import MTError
 from mt.language import Detection, Detector, has_letters
-from service.batching import Batcher, Translation, Translator
+from mt.translation import Alternative, SegmentTranslation, given, join
+from service.cache import Cache
+from service.catalogue import Catalogue, Way, shortened
+from service.cutting import Cut, Style, cut
+from service.errors import Kind, ServiceError
+from service.memory import TranslationMemory
+from service.metrics import Metrics
+from service.pool import Pool, StartWorker
+from service.queue import WorkQueue, overloaded
 from service.settings import Settings
+from service.sharing import Done, Found, Origin, Sharing
+from service.work import Options
 
 log = logging.getLogger("mt.service")
 
-AUTO = "auto"
-"""Source language of texts whose language is to be detected, each on its own."""
-WARM_UP_TEXT = "A first sentence, which makes the translator allocate what it needs."
+CUT_ASIDE = 20_000
+"""Characters from which on texts are cut on a thread of their own: a millisecond or two."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a request wants."""
+
+    texts: Sequence[str]
+    source: str | None
+    """A language served; None has the language of each text detected."""
+    target: str
+    model: str | None = None
+    """Name of the model to use, which gives both languages; None finds a way."""
+    options: Options = field(default_factory=Options)
+    style: Style = field(default_factory=Style)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a text, translated."""
+
+    source: str
+    found: Found
 
 
 @dataclass(frozen=True)
@@ -30,124 +62,308 @@ class Answer:
     """A text as the client gets it."""
 
     text: str
-    alternatives: tuple[str, ...] = ()
+    source: str
+    """The language it was taken for."""
+    score: float = 1.0
+    flags: frozenset[str] = frozenset()
+    alternatives: tuple[Alternative, ...] = ()
     """Further translations, best first; empty for a text that came back unchanged."""
     detection: Detection | None = None
     """Only where the source language was to be detected."""
+    way: Way | None = None
+    """None for a text that came back unchanged."""
+    segments: tuple[Segment, ...] = ()
+
+
+Outcome = Answer | ServiceError
+"""Each text succeeds or fails by itself."""
+Progress = Callable[[int, int, Segment], None]
+"""Told text, segment within it, and the segment, as soon as it is translated."""
+
+
+@dataclass
+class _Piece:
+    """A text on its way."""
+
+    text: str
+    cut: Cut
+    source: str
+    detection: Detection | None = None
+    way: Way | None = None
+    found: dict[int, Found | ServiceError] = field(default_factory=dict)
 
 
 class TranslationService:
-    """One translator behind one queue. A second model would be chosen by its pair here."""
+    """The models behind one queue.
 
-    def __init__(self, settings: Settings, translator: Translator[Any, Any]) -> None:
+    Args:
+        start_worker: as of `service.pool`.
+        on_ready: told when the service is ready for the first time.
+        on_failure: told why it will never be ready.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        memory: TranslationMemory,
+        start_worker: StartWorker,
+        metrics: Metrics,
+        *,
+        on_ready: Callable[[], None],
+        on_failure: Callable[[MTError], None],
+    ) -> None:
         self.settings = settings
-        self.model_name = translator.name
-        self.engine = translator.engine
-        self.source_language = translator.source_language
-        self.target_language = translator.target_language
-        # A beam holds no more hypotheses than its size, the best one among them.
-        beam_size = translator.search_config.beam_size
-        self.max_alternatives = min(settings.max_alternatives, beam_size - 1)
-        self.batcher = Batcher(
-            translator,
-            batch_pieces=settings.batch_pieces,
-            max_waiting_pieces=settings.max_waiting_pieces,
+        self.catalogue = catalogue
+        self.queue = WorkQueue(
+            batch_characters=settings.batch_characters,
+            max_wait_s=settings.max_wait_s,
+            deadline_s=settings.deadline_s,
         )
-        self._detector = _load_detector(self.languages)
-        self.warm_up: Future[Translation] | None = None
-        """The first translation, from `start` on."""
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Codes of the languages served, the source language first."""
-        return tuple(dict.fromkeys((self.source_language, self.target_language)))
+        self.pool = Pool(
+            self.queue,
+            start_worker,
+            size=settings.workers,
+            batch_limit_s=2 * settings.deadline_s,
+            metrics=metrics,
+            on_ready=self._begin,
+            on_failure=self._fail,
+        )
+        self._on_ready = on_ready
+        self._on_failure = on_failure
+        self._memory = memory
+        self._sharing = Sharing(self.queue, Cache(settings.cache_bytes), metrics)
+        self._metrics = metrics
+        self._detector = _detector(catalogue.languages)
+        self._begun = self._closing = self._failed = False
 
     @property
     def status(self) -> str:
-        """`ready`, or what stands in the way: starting, draining, stopped or failed."""
-        if self.batcher.closing:
+        """`ready`, or what stands in the way: starting, restarting, draining or failed."""
+        if self._failed:
+            return "failed"
+        if self._closing:
             return "draining"
-        if self.warm_up is None:
-            return "starting"
-        if not self.batcher.alive:
-            return "stopped"
-        if not self.warm_up.done():
-            return "starting"
-        return "failed" if self.warm_up.exception() else "ready"
+        if self.pool.complete:
+            return "ready"
+        return "restarting" if self._begun else "starting"
+
+    @property
+    def max_alternatives(self) -> int:
+        """How many alternatives may be asked for, whatever the languages."""
+        # A beam holds no more hypotheses than its size, the best one among them.
+        beam = min(model.search.beam_size for model in self.catalogue.models)
+        return min(self.settings.max_alternatives, beam - 1)
 
     def start(self) -> None:
-        """Start the worker and have it translate something, after which we are ready."""
-        self.batcher.start()
-        [self.warm_up] = self.batcher.submit([WARM_UP_TEXT])
+        """Start the workers, without waiting for them."""
+        self.pool.start()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what was accepted, for as long as a client may still be waiting for it."""
-        self.batcher.close(self.settings.deadline_s)
+        self._closing = True
+        await self.pool.close(self.settings.deadline_s)
 
-    def check_pair(self, source: str, target: str) -> None:
-        """Whether texts can be translated from `source`, which may be AUTO, to `target`.
+    def check_available(self) -> None:
+        """Whether anything is translated now.
 
         Raises:
-            InputError: they cannot.
+            ServiceError: UNAVAILABLE, starting or draining; OVERLOADED, too much waits already.
         """
-        for code, known in ((source, (*self.languages, AUTO)), (target, self.languages)):
-            if code not in known:
-                raise InputError(f"{code} is not supported")
-        served = f"this server translates {self.source_language} to {self.target_language}"
-        if source == AUTO and self._detector is None:
-            raise InputError(f"{AUTO} is not supported for these languages; {served}")
-        if source not in (self.source_language, target, AUTO):
-            raise InputError(f"{source} is not supported as source language; {served}")
-        if target not in (self.target_language, source):
-            raise InputError(f"{target} is not supported as target language; {served}")
+        status = self.status
+        if status in ("draining", "failed") or not self.queue.workers:
+            raise ServiceError(
+                Kind.UNAVAILABLE, f"the server is {status}; try again soon", retry_after_s=1
+            )
+        if (busy_s := self.queue.busy_s) is not None:
+            raise overloaded(busy_s)
 
-    async def translate(
-        self, texts: Sequence[str], source: str, target: str, *, alternatives: int = 0
-    ) -> list[Answer]:
+    def check_detects(self) -> None:
+        """Whether languages can be detected.
+
+        Raises:
+            ServiceError: UNSUPPORTED_LANGUAGE, these cannot be told apart.
+        """
+        if self._detector is None:
+            message = "the languages of this server cannot be told apart; name the source language"
+            raise ServiceError(Kind.UNSUPPORTED_LANGUAGE, message, field="source")
+
+    def detect(self, text: str) -> Sequence[Detection]:
+        """The languages served that a text may be in, likeliest first.
+
+        Raises:
+            ServiceError: as of `check_detects`.
+        """
+        self.check_detects()
+        assert self._detector is not None
+        return self._detector.rank(text)
+
+    def find_way(self, source: str, target: str) -> Way:
+        """How to get from one language to another.
+
+        Raises:
+            ServiceError: UNSUPPORTED_LANGUAGE, there is no way.
+        """
+        if (way := self.catalogue.way(source, target)) is None:
+            targets = ", ".join(self.catalogue.targets(source)) or "nothing"
+            raise ServiceError(
+                Kind.UNSUPPORTED_LANGUAGE,
+                f"{shortened(target)} is not supported as target language of {source}; "
+                f"this server translates {source} to {targets}",
+                field="target",
+            )
+        return way
+
+    async def translate(self, job: Job, progress: Progress | None = None) -> list[Outcome]:
         """Translate texts, in their order.
 
         A text without letters, or already in the target language, comes back unchanged. If the
         caller is cancelled, the texts give their places in the queue back.
 
         Raises:
-            InputError: the pair is not served, or a text cannot be accepted.
-            RefusedError: the queue is full, or the server is shutting down.
-            TextFailedError: the translator raised on a text.
+            ServiceError: UNSUPPORTED_LANGUAGE, TOO_LARGE, OVERLOADED.
         """
-        self.check_pair(source, target)
-        detections: Sequence[Detection | None] = [None] * len(texts)
-        if source == AUTO:
-            detections = await self._detect(texts)
-        languages = [detection.language if detection else source for detection in detections]
-        todo = [
-            index
-            for index, (text, language) in enumerate(zip(texts, languages, strict=True))
-            if language != target and has_letters(text)
-        ]
-        translations = await self._search([texts[index] for index in todo], 1 + alternatives)
-        answers = [Answer(text, (), found) for text, found in zip(texts, detections, strict=True)]
-        for index, found in zip(todo, translations, strict=True):
-            further = tuple(alternative.text for alternative in found.alternatives)
-            answers[index] = Answer(found.text, further, detections[index])
-        return answers
+        if sum(map(len, job.texts)) > CUT_ASIDE:
+            pieces = await asyncio.to_thread(self._prepare, job)
+        else:
+            pieces = self._prepare(job)
+        ways = dict.fromkeys(piece.way for piece in pieces if piece.way)
+        if len(ways) == 1:
+            await self._translate_by(next(iter(ways)), pieces, job.options, progress)
+        else:
+            each = (self._translate_by(way, pieces, job.options, progress) for way in ways)
+            await _together(*each)
+        return [_answer(piece) for piece in pieces]
 
-    async def _detect(self, texts: Sequence[str]) -> list[Detection]:
-        detector = self._detector
-        assert detector is not None, "check_pair comes first"
-        return await asyncio.to_thread(lambda: [detector.detect(text) for text in texts])
+    def _prepare(self, job: Job) -> list[_Piece]:
+        return [self._piece(text, job) for text in job.texts]
 
-    async def _search(self, texts: Sequence[str], n_best: int) -> list[Translation]:
-        futures = self.batcher.submit(texts, n_best=n_best) if texts else []
-        try:
-            return await asyncio.gather(*map(asyncio.wrap_future, futures))
-        finally:
-            for future in futures:  # no effect on those done
-                future.cancel()
+    def _piece(self, text: str, job: Job) -> _Piece:
+        source, detection = job.source, None
+        piece = _Piece(text, cut(text, source or "", job.style), source or "")
+        if source is None:
+            words = " ".join(piece.cut.segments) if job.style.format != "text" else text
+            detection = self.detect(words)[0]
+            source = detection.language
+            # Again, by the rules of its language.
+            piece = _Piece(text, cut(text, source, job.style), source, detection)
+        if job.model is not None:
+            piece.way = Way((self.catalogue.model(job.model),))
+        elif source != job.target and has_letters(text):
+            piece.way = self.find_way(source, job.target)
+        return piece
+
+    async def _translate_by(
+        self, way: Way, pieces: Sequence[_Piece], options: Options, progress: Progress | None
+    ) -> None:
+        """Translate the segments of all texts that go one way."""
+
+        def note(number: int, place: int, outcome: Found | ServiceError) -> None:
+            pieces[number].found[place] = outcome
+            if progress and isinstance(outcome, Found):
+                progress(number, place, Segment(pieces[number].cut.segments[place], outcome))
+
+        unknown: list[tuple[int, int]] = []
+        for number, piece in enumerate(pieces):
+            for place, segment in enumerate(piece.cut.segments if piece.way == way else ()):
+                known = self._memory.find(way.source, way.target, segment)
+                if known is None:
+                    unknown.append((number, place))
+                else:
+                    note(number, place, Found(given(known), Origin.MEMORY))
+                    self._metrics.memory_hit()
+        segments = [pieces[number].cut.segments[place] for number, place in unknown]
+        await self._search(
+            way, options, segments, lambda index, outcome: note(*unknown[index], outcome)
+        )
+
+    async def _search(
+        self, way: Way, options: Options, segments: Sequence[str], done: Done
+    ) -> None:
+        if way.pivot is None:
+            await self._sharing.translate(way.models[0], options, segments, done=done)
+            return
+        first, second = way.models
+        middle = await self._sharing.translate(first, Options(), segments, hops=2)
+        halfway: list[tuple[int, Found]] = []
+        for index, outcome in enumerate(middle):
+            if isinstance(outcome, Found):
+                halfway.append((index, outcome))
+            else:
+                done(index, outcome)
+
+        def done_twice(place: int, outcome: Found | ServiceError) -> None:
+            index, before = halfway[place]
+            done(index, _after(before, outcome) if isinstance(outcome, Found) else outcome)
+
+        texts = [before.translation.text for _, before in halfway]
+        await self._sharing.translate(second, options, texts, hops=0, done=done_twice)
+
+    def _begin(self) -> None:
+        self._begun = True
+        for model in self.catalogue.models:
+            self._metrics.model_loaded(model, self.pool.engines[model.name])
+        self._on_ready()
+
+    def _fail(self, error: MTError) -> None:
+        self._failed = True
+        self._on_failure(error)
 
 
-def _load_detector(languages: Sequence[str]) -> Detector | None:
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all at once; if one fails, or the caller is cancelled, none goes on."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _after(first: Found, second: Found) -> Found:
+    """The translation of a translation: its flags are those of both, its time is the sum."""
+    candidates = tuple(
+        candidate._replace(
+            log_probability=candidate.log_probability
+            + first.translation.candidates[0].log_probability,
+            length=candidate.length + first.translation.candidates[0].length,
+        )
+        for candidate in second.translation.candidates
+    )
+    flags = first.translation.flags | second.translation.flags
+    return Found(
+        SegmentTranslation(candidates, flags),
+        second.origin if second.origin == first.origin else Origin.MODEL,
+        first.waited_s + second.waited_s,
+        first.searched_s + second.searched_s,
+    )
+
+
+def _answer(piece: _Piece) -> Outcome:
+    unchanged = Answer(piece.text, piece.source, detection=piece.detection)
+    if piece.way is None:
+        return unchanged
+    segments = []
+    for place, source in enumerate(piece.cut.segments):
+        found = piece.found[place]
+        if isinstance(found, ServiceError):
+            return found
+        segments.append(Segment(source, found))
+    joined = join(piece.cut.frame, [segment.found.translation for segment in segments])
+    return dataclasses.replace(
+        unchanged,
+        text=joined.text,
+        score=joined.score,
+        flags=joined.flags,
+        alternatives=joined.alternatives,
+        way=piece.way,
+        segments=tuple(segments),
+    )
+
+
+def _detector(languages: Sequence[str]) -> Detector | None:
     try:
         return Detector(languages)
     except ValueError as error:
-        log.warning("source language auto is not available: %s", error)
+        log.warning("languages cannot be detected: %s", error)
         return None

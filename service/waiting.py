@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from service.errors import ServiceError
+from service.errors import Kind, ServiceError
 
 T = TypeVar("T")
 
@@ -24,13 +24,14 @@ async def receive_in_time(work: Coroutine[Any, Any, T], deadline: float) -> T:
         deadline: seconds on the clock of the event loop.
 
     Raises:
-        ServiceError: 408, the deadline passed.
+        ServiceError: REQUEST_TIMEOUT, the deadline passed.
     """
     try:
         async with asyncio.timeout_at(deadline):
             return await work
     except TimeoutError as error:
-        raise ServiceError(408, "the request took too long to arrive") from error
+        message = "the request took too long to arrive"
+        raise ServiceError(Kind.REQUEST_TIMEOUT, message) from error
 
 
 async def answer_while_wanted(request: Request, work: Coroutine[Any, Any, T], deadline: float) -> T:
@@ -43,7 +44,7 @@ async def answer_while_wanted(request: Request, work: Coroutine[Any, Any, T], de
 
     Raises:
         ClientDisconnect: the client left.
-        ServiceError: 504, the deadline passed.
+        ServiceError: DEADLINE, it passed.
     """
     answer = asyncio.ensure_future(work)
     departure = asyncio.ensure_future(_disconnected(request))
@@ -56,7 +57,7 @@ async def answer_while_wanted(request: Request, work: Coroutine[Any, Any, T], de
             return answer.result()
         if departure.done():
             raise ClientDisconnect
-        raise ServiceError(504, "the translation took too long")
+        raise ServiceError(Kind.DEADLINE, "the translation took too long")
     finally:
         answer.cancel()
         departure.cancel()

@@ -1,25 +1,26 @@
-"""LibreTranslate's wire format: its parameters, its answers, its error messages.
+"""LibreTranslate's wire: its parameters, its answers, its error messages.
 
 Knows what unmodified LibreTranslate clients send and expect. Does not know how texts are
-translated: `service.translation` does, for every wire format.
+translated: `service.translation` does, for every wire.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from service.dependencies import Service
-from service.errors import ServiceError
+from service.catalogue import shortened
+from service.cutting import Style
+from service.errors import Kind, ServiceError
 from service.languages import language_name
-from service.parameters import clean, read_parameters
+from service.parameters import clean, read_parameters, unique
 from service.schemas import (
-    TRANSLATE_REQUEST,
+    DetectBody,
     DetectedLanguage,
     ErrorBody,
     FrontendSettings,
@@ -27,83 +28,151 @@ from service.schemas import (
     LanguageChoice,
     LanguageDefaults,
     TranslateAnswer,
+    TranslateBody,
+    request_body,
 )
+from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
-from service.translation import AUTO, Answer
-from service.waiting import answer_while_wanted, receive_in_time
+from service.translation import Answer, Job
+from service.waiting import receive_in_time
+from service.work import Options
 
 router = APIRouter(tags=["libretranslate"])
 
-QUOTED_CHARACTERS = 40
-"""How much of a wrong value an error message repeats."""
+AUTO = "auto"
+"""Source language of texts whose language is to be detected, each on its own."""
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": ErrorBody} for code in (400, 403, 408, 413, 429, 500, 503, 504)
+}
 
 
 @router.post(
     "/translate",
     response_model=TranslateAnswer,
-    response_model_exclude_unset=True,
-    responses={code: {"model": ErrorBody} for code in (400, 408, 413, 500, 503, 504)},
-    openapi_extra=TRANSLATE_REQUEST,
+    responses=REFUSALS,
+    openapi_extra=request_body(TranslateBody),
 )
-async def translate(request: Request, service: Service) -> dict[str, Any]:
+async def translate(request: Request, server: ServerOf) -> Response:
     """Translate a text or a list of texts."""
-    deadline = asyncio.get_running_loop().time() + service.settings.deadline_s
-    parameters = await receive_in_time(read_parameters(request), deadline)
-    query = _read_query(parameters, service.settings, service.max_alternatives)
-    work = service.translate(
-        query.texts, query.source, query.target, alternatives=query.alternatives
-    )
-    return _render(query, await answer_while_wanted(request, work, deadline))
+    deadline = server.deadline()
+    parameters = unique(await receive_in_time(read_parameters(request), deadline))
+    client = server.identify(request, _key(parameters))
+    query = _read_query(parameters, server)
+    answers = await carry_out(request, server, client, query.job, deadline)
+    # Rendered here rather than by the framework, which would check what we wrote: a tenth of the
+    # time of a request.
+    return JSONResponse(_render(query, answers.all()), headers=answers.headers)
+
+
+@router.post(
+    "/detect",
+    response_model=list[DetectedLanguage],
+    responses=REFUSALS,
+    openapi_extra=request_body(DetectBody),
+)
+async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
+    """The languages served that a text may be in, likeliest first."""
+    deadline = server.deadline()
+    parameters = unique(await receive_in_time(read_parameters(request), deadline))
+    server.identify(request, _key(parameters))
+    _check_present(parameters, "q")
+    text = _string(parameters["q"], "q")
+    _check_limits([text], server.settings)
+    return [
+        DetectedLanguage(confidence=each.confidence, language=each.language)
+        for each in server.translation.detect(text)
+    ]
 
 
 @router.get("/languages")
-async def languages(service: Service) -> list[Language]:
+async def languages(server: ServerOf) -> list[Language]:
     """The languages served; any of them is also "translated" to itself, unchanged."""
-    target = service.target_language
+    catalogue = server.translation.catalogue
     return [
-        Language(code=code, name=language_name(code), targets=list(dict.fromkeys((code, target))))
-        for code in service.languages
+        Language(
+            code=code,
+            name=language_name(code),
+            targets=list(dict.fromkeys((code, *catalogue.targets(code)))),
+        )
+        for code in catalogue.languages
     ]
 
 
 @router.get("/frontend/settings")
-async def frontend_settings(service: Service) -> FrontendSettings:
+async def frontend_settings(server: ServerOf) -> FrontendSettings:
     """What LibreTranslate's web page asks before it starts."""
+    default = server.translation.catalogue.default
     source, target = (
         LanguageChoice(code=code, name=language_name(code))
-        for code in (service.source_language, service.target_language)
+        for code in (default.source, default.target)
     )
+    needed = server.access.keys_required
     return FrontendSettings(
-        charLimit=service.settings.char_limit,
+        charLimit=server.settings.char_limit,
+        apiKeys=needed,
+        keyRequired=needed,
         language=LanguageDefaults(source=source, target=target),
     )
+
+
+@router.post("/suggest", responses={403: {"model": ErrorBody}})
+async def suggest() -> None:
+    """Suggestions of better translations are not taken."""
+    raise ServiceError(Kind.DISABLED, "Suggestions are disabled on this server.")
+
+
+@router.post("/translate_file", responses={403: {"model": ErrorBody}})
+async def translate_file() -> None:
+    """Files are not translated yet."""
+    raise ServiceError(Kind.DISABLED, "Files translation is disabled on this server.")
 
 
 @dataclass(frozen=True)
 class _Query:
     """The parameters of POST /translate, checked."""
 
-    texts: Sequence[str]
+    job: Job
     is_list: bool
-    source: str
-    target: str
     alternatives: int
 
 
-def _read_query(
-    parameters: Mapping[str, object], settings: Settings, max_alternatives: int
-) -> _Query:
-    for name in ("q", "source", "target"):
-        # As in LibreTranslate, what is empty is missing; inside a list a text may be empty.
-        if parameters.get(name) in (None, "", []):
-            raise _invalid(f"missing {name} parameter")
+def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
+    _check_present(parameters, "q", "source", "target")
     q = parameters["q"]
     texts = [_string(item, "q") for item in (q if isinstance(q, list) else [q])]
-    source, target = (_string(parameters[name], name).lower() for name in ("source", "target"))
-    alternatives = _read_alternatives(parameters.get("alternatives"), max_alternatives)
-    _check_limits(texts, settings)
-    _check_format(parameters.get("format"))
-    return _Query(texts, isinstance(q, list), _quoted(source), _quoted(target), alternatives)
+    source, target = (_string(parameters[name], name) for name in ("source", "target"))
+    alternatives = _read_alternatives(
+        parameters.get("alternatives"), server.translation.max_alternatives
+    )
+    _check_limits(texts, server.settings)
+    job = Job(
+        texts,
+        None if source.strip().lower() == AUTO else _language(source, "source", server),
+        _language(target, "target", server),
+        options=Options(n_best=1 + alternatives),
+        style=Style(_read_format(parameters.get("format"))),
+    )
+    if job.source is None:
+        server.translation.check_detects()
+    elif job.source != job.target:
+        server.translation.find_way(job.source, job.target)
+    return _Query(job, isinstance(q, list), alternatives)
+
+
+def _check_present(parameters: Mapping[str, object], *names: str) -> None:
+    for name in names:
+        # As in LibreTranslate, what is empty is missing; inside a list a text may be empty.
+        if parameters.get(name) in (None, "", []):
+            raise _invalid(f"missing {name} parameter", name)
+
+
+def _language(value: str, name: str, server: Server) -> str:
+    code = server.translation.catalogue.language(value)
+    if code is None:
+        raise ServiceError(
+            Kind.UNSUPPORTED_LANGUAGE, f"{shortened(value)} is not supported", field=name
+        )
+    return code
 
 
 def _read_alternatives(value: object, most: int) -> int:
@@ -115,11 +184,11 @@ def _read_alternatives(value: object, most: int) -> int:
             raise ValueError
         alternatives = int(value)
     except ValueError:
-        raise _invalid("alternatives parameter is not a number") from None
+        raise _invalid("alternatives parameter is not a number", "alternatives") from None
     if alternatives < 0:
-        raise _invalid("alternatives parameter must be >= 0")
+        raise _invalid("alternatives parameter must be >= 0", "alternatives")
     if alternatives > most:
-        raise _invalid(f"alternatives parameter must be <= {most}")
+        raise _invalid(f"alternatives parameter must be <= {most}", "alternatives")
     return alternatives
 
 
@@ -128,42 +197,44 @@ def _check_limits(texts: Sequence[str], settings: Settings) -> None:
     sizes_and_limits += [(len(text), settings.char_limit) for text in texts]
     for size, limit in sizes_and_limits:
         if size > limit:
-            raise _invalid(f"request ({size}) exceeds text limit ({limit})")
+            raise _invalid(f"request ({size}) exceeds text limit ({limit})", "q")
 
 
-def _check_format(value: object) -> None:
+def _read_format(value: object) -> Literal["text", "html"]:
     if value in (None, "", "text"):
-        return
-    text_format = _string(value, "format")
-    later = " yet" if text_format == "html" else ""
-    raise ServiceError(400, f"{_quoted(text_format)} format is not supported{later}")
+        return "text"
+    if value == "html":
+        return "html"
+    message = f"{shortened(_string(value, 'format'))} format is not supported"
+    raise ServiceError(Kind.INVALID_REQUEST, message, field="format")
+
+
+def _key(parameters: Mapping[str, object]) -> str | None:
+    value = parameters.get("api_key")
+    return value if isinstance(value, str) and value else None
 
 
 def _string(value: object, name: str) -> str:
     if not isinstance(value, str):
         allowed = "a string or a list of strings" if name == "q" else "a string"
-        raise _invalid(f"{name} parameter is not {allowed}")
+        raise _invalid(f"{name} parameter is not {allowed}", name)
     return clean(value)
 
 
-def _quoted(value: str) -> str:
-    return value if len(value) <= QUOTED_CHARACTERS else value[:QUOTED_CHARACTERS] + "..."
-
-
-def _invalid(message: str) -> ServiceError:
-    return ServiceError(400, f"Invalid request: {message}")
+def _invalid(message: str, field: str) -> ServiceError:
+    return ServiceError(Kind.INVALID_REQUEST, f"Invalid request: {message}", field=field)
 
 
 def _render(query: _Query, answers: Sequence[Answer]) -> dict[str, Any]:
     columns: dict[str, list[Any]] = {"translatedText": [answer.text for answer in answers]}
-    if query.source == AUTO:
+    if query.job.source is None:
         columns["detectedLanguage"] = [
-            DetectedLanguage(**answer.detection._asdict())
-            for answer in answers
-            if answer.detection is not None
+            answer.detection._asdict() for answer in answers if answer.detection is not None
         ]
     if query.alternatives > 0:
-        columns["alternatives"] = [list(answer.alternatives) for answer in answers]
+        columns["alternatives"] = [
+            [alternative.text for alternative in answer.alternatives] for answer in answers
+        ]
     if query.is_list:
         return columns
     return {name: column[0] for name, column in columns.items()}

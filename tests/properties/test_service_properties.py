@@ -15,20 +15,24 @@ from hypothesis import strategies as st
 from service.app import create_app
 from service.parameters import clean
 from service.settings import Settings
-from support.translators import FakeTranslator
+from support.serving import until
+from support.workers import StubWorkers, stub_catalogue
 
 Post = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
 def post() -> Iterator[Post]:
-    """Posts to /translate of an app whose translator leaves texts as they are."""
-    app = create_app(Settings(char_limit=50, batch_limit=4), FakeTranslator(convert=str))
+    """Posts to /translate of an app whose workers leave texts as they are."""
+    settings = Settings(char_limit=50, batch_limit=4, workers=1)
+    workers = StubWorkers(convert=str)
+    app = create_app(settings, catalogue=stub_catalogue(), start_worker=workers.start)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = httpx.AsyncClient(transport=transport, base_url="http://test")
     with asyncio.Runner() as runner:
         lifespan = app.router.lifespan_context(app)
         runner.run(lifespan.__aenter__())
+        runner.run(until(lambda: app.state.server.translation.status == "ready"))
         yield lambda **request: runner.run(client.post("/translate", **request))
         runner.run(client.aclose())
         runner.run(lifespan.__aexit__(None, None, None))

@@ -38,6 +38,9 @@ def configs(draw: st.DrawFn) -> ModelConfig:
     else:
         shape |= {"decoder_layers": draw(st.integers(1, 3)), "decoder_hidden_size": draw(widths)}
     shape["residual"] = shape["decoder_layers"] > 1 and draw(st.booleans())
+    alike = shape["decoder_hidden_size"] == width * (2 if reading == "both" else 1)
+    scores = ["none", "general", "additive", *(["dot"] if alike else [])]
+    shape["attention"] = draw(st.sampled_from(scores))
     if draw(st.booleans()):
         shape |= {"deep_output": False, "embedding_size": shape["decoder_hidden_size"]}
     return tiny_config(**shape)

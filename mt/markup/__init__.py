@@ -1,0 +1,15 @@
+"""What in an HTML or XML text is to be translated, and everything around it byte for byte.
+
+    syntax.py       where tags, comments and other markup begin and end
+    references.py   &amp; and its like, read and written
+    elements.py     which text is left as it is: scripts, code, whatever says translate="no"
+    document.py     a text cut into texts to translate and the gaps between them
+
+Knows markup as characters. Does not know languages, sentences or models, and builds no tree: what
+is no text to translate is never taken apart and put together again.
+"""
+
+from mt.markup.document import Markup, split_markup
+from mt.markup.syntax import Kind
+
+__all__ = ["Kind", "Markup", "split_markup"]

@@ -1,0 +1,189 @@
+"""The models that are served, and the ways from one language to another through them.
+
+Knows names, language pairs and codes. Does not know texts, or how a model is run.
+
+A way is a model, or two where no model translates directly: the text goes through a third
+language, which is said wherever an answer has a place for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mt.bundle import BUNDLED_MODELS, DEFAULT_MODEL, MANIFEST, find_model, load_bundle
+from mt.card import model_card
+from mt.config import SearchConfig
+from mt.errors import ConfigError
+from service.errors import Kind, ServiceError
+from service.settings import Settings
+
+ALIASES = {"pb": "pt-br", "zt": "zh-hant"}
+"""Codes of LibreTranslate's own, and what they mean."""
+PREFERRED_PIVOT = "en"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder."""
+
+    name: str
+    """That of its folder."""
+    folder: Path
+    source: str
+    target: str
+    sha256: str
+    """Of its weights, stored."""
+    search: SearchConfig
+    bleu: float | None
+    """Of the validation text, by greedy search."""
+    signature: str
+    """SacreBLEU's, of that figure."""
+    licence: str
+    """Of the training text."""
+    card: str
+    """A page of Markdown for people."""
+
+    @property
+    def pair(self) -> str:
+        return f"{self.source}-{self.target}"
+
+
+class Way(NamedTuple):
+    """How to get from one language to another."""
+
+    models: tuple[Model, ...]
+
+    @property
+    def source(self) -> str:
+        return self.models[0].source
+
+    @property
+    def target(self) -> str:
+        return self.models[-1].target
+
+    @property
+    def pair(self) -> str:
+        return f"{self.source}-{self.target}"
+
+    @property
+    def pivot(self) -> str | None:
+        """The language in between, if there is one."""
+        return self.models[0].target if len(self.models) > 1 else None
+
+
+class Catalogue:
+    """The models of a server, the default one first.
+
+    Raises:
+        ConfigError: there is none, or two have one name.
+    """
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        if not models:
+            raise ConfigError("there is no model to serve")
+        self.models = tuple(models)
+        self._by_name = {model.name: model for model in models}
+        if len(self._by_name) < len(models):
+            names = [model.name for model in models]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigError(f"two models are named {twice!r}; serve one of them")
+        # Later ones are written first, so that the default model wins.
+        self._direct = {(model.source, model.target): model for model in reversed(self.models)}
+        codes = [code for model in self.models for code in (model.source, model.target)]
+        self.languages = tuple(dict.fromkeys(codes))
+        """Codes of all languages; those of the default model first."""
+
+    @property
+    def default(self) -> Model:
+        return self.models[0]
+
+    def model(self, name: str) -> Model:
+        """The model of a name.
+
+        Raises:
+            ServiceError: NOT_FOUND.
+        """
+        if (model := self._by_name.get(name)) is None:
+            raise ServiceError(
+                Kind.NOT_FOUND,
+                f"no model is named {shortened(name)!r}; there are {', '.join(self._by_name)}",
+                field="model",
+            )
+        return model
+
+    def language(self, code: str) -> str | None:
+        """The language served that a code means, in any case and with or without a region."""
+        code = code.strip().lower().replace("_", "-")
+        code = ALIASES.get(code, code)
+        while code not in self.languages:
+            code, hyphen, _ = code.rpartition("-")
+            if not hyphen:
+                return None
+        return code
+
+    def way(self, source: str, target: str) -> Way | None:
+        """From one language to another, if there is a way."""
+        if (model := self._direct.get((source, target))) is not None:
+            return Way((model,))
+        pivots = [pivot for pivot in self.languages if self._both(source, pivot, target)]
+        pivots.sort(key=lambda pivot: pivot != PREFERRED_PIVOT)
+        return Way(self._both(source, pivots[0], target)) if source != target and pivots else None
+
+    def targets(self, source: str) -> list[str]:
+        """The languages that texts in one are translated to."""
+        return [target for target in self.languages if self.way(source, target)]
+
+    def _both(self, source: str, pivot: str, target: str) -> tuple[Model, ...]:
+        first, second = self._direct.get((source, pivot)), self._direct.get((pivot, target))
+        return (first, second) if first and second else ()
+
+
+def load_catalogue(settings: Settings) -> Catalogue:
+    """Read and check all model folders that the settings name; takes a while.
+
+    Raises:
+        BundleError: a folder cannot be used.
+        ConfigError: there is none, two have one name, or the default is not among them.
+    """
+    models = [_read_model(folder) for folder in _folders(settings)]
+    default = settings.default_model or DEFAULT_MODEL
+    if settings.default_model and default not in [model.name for model in models]:
+        names = ", ".join(model.name for model in models)
+        raise ConfigError(f"MT_DEFAULT_MODEL: no model is named {default!r}; there are {names}")
+    if not settings.model or settings.default_model:
+        models.sort(key=lambda model: (model.name != default, model.name))
+    return Catalogue(models)
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """A text that is repeated in a message."""
+    return text if len(text) <= most else text[:most] + "..."
+
+
+def _folders(settings: Settings) -> list[Path]:
+    if settings.model:
+        return [find_model(path) for path in settings.model]
+    parent = settings.models or BUNDLED_MODELS
+    if not parent.is_dir():
+        raise ConfigError(f"MT_MODELS: {parent} is not a folder")
+    return sorted(path.parent for path in parent.glob(f"*/{MANIFEST}"))
+
+
+def _read_model(folder: Path) -> Model:
+    bundle = load_bundle(folder)
+    config, record = bundle.config, bundle.record
+    return Model(
+        name=folder.resolve().name,
+        folder=folder,
+        source=config.source_language,
+        target=config.target_language,
+        sha256=bundle.identity,
+        search=config.search,
+        bleu=record.get("bleu"),
+        signature=str(record.get("signature", "")),
+        licence=str(record.get("licence", "not stated")),
+        card=model_card(bundle),
+    )

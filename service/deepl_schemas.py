@@ -1,0 +1,140 @@
+"""The bodies of DeepL's wire, as clients and the OpenAPI document see them.
+
+Knows names and types. Does not check requests: DeepL's own messages are part of its wire, so
+`service.deepl_parameters` reads what comes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.deepl_parameters import (
+    MAX_TEXTS,
+    Flag,
+    Formality,
+    ModelType,
+    SplitSentences,
+    TagHandling,
+    TagHandlingVersion,
+)
+
+Tags = list[str] | str
+"""A list, or one string with commas."""
+
+
+class Message(BaseModel):
+    """The body of every answer that is not a success."""
+
+    message: str = Field(examples=["Value for 'target_lang' not supported."])
+
+
+class TranslateTextBody(BaseModel):
+    """Parameters of POST /v2/translate, as JSON or form; a form repeats `text`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"text": ["Ein Hund läuft."], "target_lang": "EN-GB"},
+                {
+                    "text": ['Bitte <x id="1"></x> lesen!'],
+                    "source_lang": "DE",
+                    "target_lang": "EN-US",
+                    "tag_handling": "xml",
+                    "ignore_tags": ["x"],
+                },
+            ]
+        }
+    )
+
+    text: Annotated[list[str], Field(min_length=1, max_length=MAX_TEXTS)] | str = Field(
+        description="The texts."
+    )
+    target_lang: str = Field(description="Code to translate to, in any case; regions are allowed.")
+    source_lang: str | None = Field(
+        None, description="Code of the texts; left out, each text's language is detected."
+    )
+    split_sentences: SplitSentences | None = Field(
+        None,
+        description="0: a text is one sentence. 1: sentences and lines end where they do; the "
+        "default. nonewlines: a single line end is a space; the default for HTML.",
+    )
+    tag_handling: TagHandling | None = Field(
+        None, description="Tags stay as they are; the text between them is translated."
+    )
+    ignore_tags: Tags | None = Field(
+        None, description="Elements that are left as they are, with all they hold."
+    )
+    model_type: ModelType | None = Field(
+        None, description="Named in the answer; each pair of languages has one model."
+    )
+    formality: Formality | None = Field(
+        None, description="`more` and `less` are refused; the others change nothing."
+    )
+    splitting_tags: Tags | None = Field(None, description="Every tag splits; so do these.")
+    non_splitting_tags: Tags | None = Field(None, description="Without effect.")
+    outline_detection: bool | Flag | None = Field(None, description="Without effect.")
+    preserve_formatting: bool | Flag | None = Field(None, description="Without effect.")
+    tag_handling_version: TagHandlingVersion | None = Field(None, description="Without effect.")
+    context: str | None = Field(
+        None, description="Without effect: the models read one sentence at a time."
+    )
+    show_billed_characters: bool | Flag | None = Field(None, description="Always shown.")
+    glossary_id: str | None = Field(None, description="There are no glossaries: 404.")
+    glossary_ids: Tags | None = Field(None, description="There are no glossaries: 404.")
+    auth_key: str | None = Field(None, description="Where the server asks for keys.")
+
+
+class TextTranslation(BaseModel):
+    """One text, translated."""
+
+    detected_source_language: str = Field(
+        description="The language asked for, or else detected.", examples=["DE"]
+    )
+    text: str = Field(examples=["A dog is running."])
+    billed_characters: int = Field(description="Characters of the source text.", examples=[15])
+    model_type_used: str | None = Field(None, description="Only if `model_type` is given.")
+    segments_from_translation_memory: int | None = Field(
+        None,
+        description="Sentences that this server's translation memory had; left out if none. "
+        "Not in DeepL's own answers.",
+    )
+
+
+class TranslateTextAnswer(BaseModel):
+    """Answer of POST /v2/translate."""
+
+    translations: list[TextTranslation] = Field(description="In the order of the texts.")
+
+
+class UsageAnswer(BaseModel):
+    """What a key has translated and may translate."""
+
+    character_count: int = Field(description="Characters so far.")
+    character_limit: int = Field(description="10^12 if there is no limit.")
+
+
+class SourceLanguage(BaseModel):
+    """A language to translate from."""
+
+    language: str = Field(examples=["DE"])
+    name: str = Field(examples=["German"])
+
+
+class TargetLanguage(SourceLanguage):
+    """A language to translate to."""
+
+    supports_formality: bool = False
+
+
+class GlossaryPairs(BaseModel):
+    """Language pairs that glossaries may have; none."""
+
+    supported_languages: list[str] = []
+
+
+class Glossaries(BaseModel):
+    """The glossaries kept; none."""
+
+    glossaries: list[str] = []

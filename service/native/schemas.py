@@ -1,0 +1,264 @@
+"""The bodies of the native wire, as clients and the OpenAPI document see them.
+
+Knows names, types and ranges. Does not know what they do: a search option is defined in
+`mt.config.SearchConfig`, and has its description and range from there.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, create_model
+from pydantic_core import PydanticCustomError
+
+from mt.config import SearchConfig
+from service.cutting import Sentences
+from service.errors import Kind
+from service.parameters import clean
+from service.schemas import of_server
+from service.sharing import Origin
+
+NOT_PER_REQUEST = ("max_source_pieces", "batch_rows", "batch_tokens")
+"""Search options that are the server's business: they bound its memory."""
+
+
+class _Body(BaseModel):
+    """Unknown fields and other types are refused: what a client asks for is never passed over."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _search_fields() -> dict[str, Any]:
+    """All of SearchConfig's fields that a request may set, each of them optional."""
+    fields = {}
+    for name, field in SearchConfig.model_fields.items():
+        if name in NOT_PER_REQUEST:
+            continue
+        own = copy.copy(field)
+        own.default = None
+        if name == "beam_size":
+            own.json_schema_extra = of_server(maximum="max_beam_size")
+        fields[name] = (Annotated[field.annotation, *field.metadata] | None, own)  # type: ignore[valid-type]
+    return fields
+
+
+class SearchOptions(create_model("_SearchFields", __base__=_Body, **_search_fields())):  # type: ignore[misc] # made of fields defined elsewhere
+    """How a translation is looked for; what is not given is as the model has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"beam_size": 8}, {"temperature": 0.7, "seed": 3}]}
+    )
+
+
+def _read_texts(value: object) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise PydanticCustomError("texts", "Input should be a string or a list of strings")
+    return [clean(text) for text in texts]
+
+
+_Text = Annotated[str, Field(json_schema_extra=of_server(maxLength="char_limit"))]
+_Texts = Annotated[list[_Text], Field(json_schema_extra=of_server(maxItems="batch_limit"))]
+
+
+class TranslateRequest(_Body):
+    """What to translate, and how."""
+
+    model_config = ConfigDict(
+        title="TranslateRequest",
+        json_schema_extra={
+            "examples": [
+                {"texts": "Ein Hund läuft. Er bellt."},
+                {"texts": ["Guten Tag!", "Ein Hund läuft."], "source": "auto", "target": "en"},
+                {
+                    "texts": "<p>Ein <b>Hund</b> läuft.</p>",
+                    "source": "de",
+                    "target": "en",
+                    "format": "html",
+                    "n_best": 3,
+                    "search": {"beam_size": 8},
+                },
+            ]
+        },
+    )
+
+    texts: Annotated[list[str], PlainValidator(_read_texts, json_schema_input_type=_Text | _Texts)]
+    """A text, or a list of texts."""
+    source: str | None = Field(
+        None, json_schema_extra=of_server(enum="sources"), examples=["de", "auto"]
+    )
+    """Language of the texts; null or "auto" has that of each text detected. Upper case and a
+    region ("de-DE") do no harm."""
+    target: str | None = Field(None, json_schema_extra=of_server(enum="targets"), examples=["en"])
+    """Language to translate to; written like `source`."""
+    model: str | None = Field(None, json_schema_extra=of_server(enum="models"), examples=["de-en"])
+    """Name of the model to use. It gives both languages, and refuses others. If neither `model`
+    nor `target` is given, it is the server's default model."""
+    format: Literal["text", "html", "xml"] = "text"
+    """Markup of html and xml stays as it is; the text within is translated."""
+    sentences: Sentences = "split"
+    """split: line ends and ends of sentences both end a segment, the unit of translation. unwrap: a
+    single line end counts as a space. whole: each text is one segment."""
+    n_best: int = Field(1, ge=1, json_schema_extra=of_server(maximum="n_best"))
+    """Translations of each text: the best one and n_best - 1 alternatives. There may be fewer. No
+    more than the beam size, unless they are drawn (`temperature`)."""
+    search: SearchOptions = SearchOptions()
+
+
+class ErrorDetail(_Body):
+    """What went wrong."""
+
+    code: Kind
+    """For programs."""
+    message: str = Field(examples=["target: zz is not supported"])
+    """For people."""
+    field: str | None = Field(examples=["target"])
+    """The field at fault, where there is one."""
+    request_id: str = Field(examples=["8f14e45fceea167a5a36dedd4bea2543"])
+    """As in the header X-Request-ID and in the server's log."""
+
+
+class NativeErrorBody(_Body):
+    """The body of every answer that is not a success, and the place of a text that failed."""
+
+    error: ErrorDetail
+
+
+class AlternativeText(_Body):
+    """Another translation."""
+
+    text: str
+    score: float = Field(ge=0, le=1)
+    """As that of the best one."""
+
+
+class ModelReference(_Body):
+    """A model, to the bit."""
+
+    name: str = Field(examples=["de-en"])
+    sha256: str = Field(examples=["9ffe1a9cbc" + 54 * "0"])
+    """Of its weights."""
+    engine: str | None = Field(examples=["int8"])
+    """What does its arithmetic; null while no worker is there."""
+
+
+class Provenance(_Body):
+    """Where the translation of a segment comes from."""
+
+    origin: Origin
+    """model: translated for this request. shared: for another one, at the same time. cache: for an
+    earlier one. memory: the translation memory had it."""
+    models: list[ModelReference]
+    """The models behind it, in the order of their use: two for a pivot, none for the memory."""
+
+
+class SegmentResult(_Body):
+    """A segment of a text: a sentence, as a rule."""
+
+    source: str = Field(examples=["Ein Hund läuft."])
+    translation: str = Field(examples=["A dog is running."])
+    score: float = Field(ge=0, le=1, examples=[0.71])
+    """Geometric mean of the probabilities of the tokens written."""
+    flags: list[str] = Field(examples=[[]])
+    """Reasons for a closer look, such as "repeated"; `mt.flags` defines each."""
+    provenance: Provenance
+
+
+class TextResult(_Body):
+    """A text, translated."""
+
+    text: str = Field(examples=["A dog is running."])
+    score: float = Field(ge=0, le=1, examples=[0.71])
+    """Over all segments as over one; 1 for a text that came back unchanged."""
+    flags: list[str] = Field(examples=[[]])
+    """Those of its segments."""
+    source: str = Field(examples=["de"])
+    """Language it was translated from."""
+    confidence: int | None = Field(ge=0, le=100, examples=[97])
+    """Percent, if the language was detected, else null."""
+    target: str = Field(examples=["en"])
+    pivot: str | None = Field(examples=[None])
+    """The language in between, if no model translates directly."""
+    alternatives: list[AlternativeText] = Field(examples=[[]])
+    segments: list[SegmentResult]
+    """Empty for a text that came back unchanged: one without letters, or in the target language."""
+
+
+class TranslateResult(_Body):
+    """One entry for each text, in their order."""
+
+    translations: list[TextResult | NativeErrorBody]
+
+
+class SegmentEvent(_Body):
+    """A segment is translated."""
+
+    type: Literal["segment"] = "segment"
+    text: int = Field(ge=0)
+    """Which of the texts, from 0."""
+    index: int = Field(ge=0)
+    """Which of its segments, from 0."""
+    segment: SegmentResult
+
+
+class ResultEvent(TranslateResult):
+    """All texts are translated; the last event."""
+
+    type: Literal["result"] = "result"
+
+
+class ErrorEvent(NativeErrorBody):
+    """The translation was given up; the last event."""
+
+    type: Literal["error"] = "error"
+
+
+class ModelDetails(ModelReference):
+    """A model that is served."""
+
+    source: str = Field(examples=["de"])
+    target: str = Field(examples=["en"])
+    default: bool
+    """Whether it is used where a request names neither a model nor a language."""
+    bleu: float | None = Field(examples=[31.4])
+    """Of the validation text, by greedy search."""
+    signature: str = Field(examples=["nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"])
+    """SacreBLEU's, of that figure."""
+    licence: str = Field(examples=["CC-BY-2.0"])
+    """Of the training text."""
+    card: str = Field(examples=["# de-en"])
+    """A page of Markdown for people."""
+
+
+class ModelList(_Body):
+    """The models that are served, the default one first."""
+
+    models: list[ModelDetails]
+
+
+class LanguageName(_Body):
+    """A language that is served."""
+
+    code: str = Field(examples=["de"])
+    name: str = Field(examples=["German"])
+
+
+class LanguagePair(_Body):
+    """A way from one language to another."""
+
+    source: str = Field(examples=["de"])
+    target: str = Field(examples=["en"])
+    pivot: str | None = Field(examples=[None])
+    """The language in between, if no model translates directly."""
+    models: list[str] = Field(examples=[["de-en"]])
+    """Names of the models used, in their order."""
+
+
+class LanguageList(_Body):
+    """The languages that are served, and the ways between them."""
+
+    languages: list[LanguageName]
+    pairs: list[LanguagePair]

@@ -1,0 +1,104 @@
+"""A model worker as the server sees it: a process to hand batches to, and its death.
+
+Knows the process and the pipes to it. Does not know what waits for it, or other workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol
+
+from mt.errors import ConfigError
+from service.work import LENGTH_BYTES, Assignment, Batch, Outcome, frame, read_outcomes
+
+
+class WorkerLostError(Exception):
+    """The worker has ended, and will not answer any more."""
+
+
+class Done(NamedTuple):
+    """A batch, translated."""
+
+    outcomes: Sequence[Outcome]
+    seconds: float
+
+
+class Worker(Protocol):
+    """Whoever translates batches, one at a time."""
+
+    @property
+    def engines(self) -> Mapping[str, str]:
+        """What does the arithmetic of each model, by the model's name."""
+
+    async def translate(self, batch: Batch) -> Done:
+        """Raises: WorkerLostError."""
+
+    async def end(self) -> None:
+        """End it at once, whatever it does; also if it has ended already."""
+
+
+class ModelProcess:
+    """A process that runs `service.worker`."""
+
+    def __init__(self, process: Process, engines: Mapping[str, str]) -> None:
+        self._process = process
+        self.engines = engines
+
+    @classmethod
+    async def start(cls, assignment: Assignment) -> ModelProcess:
+        """Start a process and wait until its models are loaded and warm.
+
+        Raises:
+            ConfigError: a model cannot be loaded, or the machine lacks what the engine needs.
+            WorkerLostError: it ended before that.
+        """
+        # -P leaves the current folder off the path: a package named `service` there is not ours.
+        safe = ["-P"] if sys.flags.safe_path else []
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *safe, "-m", "service.worker"),
+            stdin=PIPE,
+            stdout=PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+        )
+        worker = cls(process, {})
+        try:
+            answer = await worker._ask(assignment)
+            if "error" in answer:
+                raise ConfigError(answer["error"])
+        except BaseException:
+            await worker.end()
+            raise
+        worker.engines = answer["engines"]
+        return worker
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    async def translate(self, batch: Batch) -> Done:
+        answer = await self._ask(batch)
+        return Done(read_outcomes(answer["outcomes"]), answer["seconds"])
+
+    async def end(self) -> None:
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        # Reaped, so that no zombie stays; the pipes are closed by the transport.
+        await self._process.wait()
+
+    async def _ask(self, value: Any) -> Any:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(frame(value))
+            await stdin.drain()
+            size = int.from_bytes(await stdout.readexactly(LENGTH_BYTES), "big")
+            return json.loads(await stdout.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise WorkerLostError("the worker has ended") from error

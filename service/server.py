@@ -1,0 +1,150 @@
+"""What a route needs: everything of a running server, and the way from a job to its answers.
+
+Knows in which order a client is told, admitted, served and charged, whatever the wire. Does not
+know the shape of requests or answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from service.access import Access, Client
+from service.errors import ServiceError
+from service.metrics import Metrics
+from service.observability import record_of
+from service.settings import Settings
+from service.sharing import Origin
+from service.translation import Answer, Job, Outcome, Progress, TranslationService
+from service.waiting import answer_while_wanted
+
+
+@dataclass
+class Server:
+    """What belongs to one app."""
+
+    settings: Settings
+    translation: TranslationService
+    access: Access
+    metrics: Metrics
+    started: float = field(default_factory=time.time)
+
+    def deadline(self) -> float:
+        """When a request that arrives now has to be answered, on the clock of the event loop."""
+        return asyncio.get_running_loop().time() + self.settings.deadline_s
+
+    def identify(self, request: Request, key: str | None) -> Client:
+        """Who sends a request; `key` is the one among its parameters.
+
+        Raises:
+            ServiceError: KEY_MISSING, KEY_INVALID.
+        """
+        address = request.client.host if request.client else ""
+        client = self.access.identify(request.headers, key, address)
+        record_of(request).client = client.name
+        return client
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What became of a job."""
+
+    outcomes: Sequence[Outcome]
+    headers: dict[str, str]
+    """For the answer: what is left of a limit, and the language in between."""
+
+    def all(self) -> Sequence[Answer]:
+        """The answers, for wires that have no place for a text that failed.
+
+        Raises:
+            ServiceError: that of the first text that failed.
+        """
+        for outcome in self.outcomes:
+            if isinstance(outcome, ServiceError):
+                raise outcome
+        return [outcome for outcome in self.outcomes if isinstance(outcome, Answer)]
+
+
+async def carry_out(
+    request: Request,
+    server: Server,
+    client: Client,
+    job: Job,
+    deadline: float,
+    progress: Progress | None = None,
+) -> Answers:
+    """Translate what a client wants, if it may and while it waits.
+
+    Raises:
+        ServiceError: whatever stands in the way.
+        ClientDisconnect: the client left.
+    """
+    characters = sum(map(len, job.texts))
+    record = record_of(request)
+    record.n, record.chars = len(job.texts), characters
+    try:
+        server.translation.check_available()
+        with await server.access.admit(client, characters) as admission:
+            work = server.translation.translate(job, progress)
+            outcomes = await answer_while_wanted(request, work, deadline)
+            admission.charge(
+                sum(
+                    len(text)
+                    for text, outcome in zip(job.texts, outcomes, strict=True)
+                    if isinstance(outcome, Answer)
+                )
+            )
+    except ServiceError as error:
+        server.metrics.rejected(error.kind)
+        raise
+    _note(request, server, job, outcomes)
+    return Answers(outcomes, admission.headers | _pivots(outcomes))
+
+
+def _note(request: Request, server: Server, job: Job, outcomes: Sequence[Outcome]) -> None:
+    """Tell the log and the metrics what was done."""
+    record, metrics = record_of(request), server.metrics
+    translated = [each for each in outcomes if isinstance(each, Answer) and each.way]
+    for text, outcome in zip(job.texts, outcomes, strict=True):
+        if isinstance(outcome, ServiceError):
+            metrics.rejected(outcome.kind)
+        elif outcome.way:
+            metrics.translated(
+                outcome.way.pair,
+                source_characters=len(text),
+                target_characters=len(outcome.text),
+            )
+            metrics.flagged(outcome.flags)
+    found = [segment.found for answer in translated for segment in answer.segments]
+    if found:
+        record.pair = translated[0].way.pair if translated[0].way else None
+        record.queue_ms = _milliseconds(each.waited_s for each in found)
+        record.infer_ms = _milliseconds(each.searched_s for each in found)
+        record.cached = sum(each.origin in (Origin.CACHE, Origin.MEMORY) for each in found)
+        record.flags = sorted({flag for answer in translated for flag in answer.flags}) or None
+
+
+def _milliseconds(seconds: Iterable[float]) -> float:
+    return round(1000 * max(seconds), 1)
+
+
+def _pivots(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    ways = [each.way for each in outcomes if isinstance(each, Answer) and each.way]
+    pivots = sorted({way.pivot for way in ways if way.pivot})
+    return {"X-Translation-Pivot": ", ".join(pivots)} if pivots else {}
+
+
+def _server(request: Request) -> Server:
+    server = request.app.state.server
+    assert isinstance(server, Server)
+    return server
+
+
+ServerOf = Annotated[Server, Depends(_server)]
+"""The server that a request came to; there from the lifespan's start on."""

@@ -1,0 +1,71 @@
+"""What the HTTP process and its model workers say to each other.
+
+Knows the records and how they travel: a frame is four bytes of length, most significant first, and
+that many bytes of JSON. Does not know processes; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mt.translation import Candidate, SegmentTranslation
+from service.errors import Kind, ServiceError
+
+LENGTH_BYTES = 4
+
+
+class Options(NamedTuple):
+    """How segments are to be searched; those of equal options share a batch."""
+
+    n_best: int = 1
+    search: tuple[tuple[str, Any], ...] = ()
+    """Fields of `mt.config.SearchConfig` that differ from the model's own, by name."""
+
+
+class Batch(NamedTuple):
+    """Segments that one call of a model translates."""
+
+    model: str
+    options: Options
+    segments: tuple[str, ...]
+
+
+Outcome = SegmentTranslation | ServiceError
+"""What became of one segment: each succeeds or fails by itself."""
+
+
+class Assignment(NamedTuple):
+    """What a worker is told first: the models to load, as name and folder, and by which engine."""
+
+    models: tuple[tuple[str, str], ...]
+    engine: str
+
+
+def frame(value: Any) -> bytes:
+    """A value of JSON's types as it travels."""
+    content = json.dumps(value, separators=(",", ":")).encode()
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
+
+
+def write_outcomes(outcomes: Sequence[Outcome]) -> list[Any]:
+    """Outcomes in JSON's types."""
+    return [
+        {"kind": outcome.kind, "message": outcome.message}
+        if isinstance(outcome, ServiceError)
+        else [outcome.candidates, sorted(outcome.flags)]
+        for outcome in outcomes
+    ]
+
+
+def read_outcomes(values: Sequence[Any]) -> list[Outcome]:
+    """Outcomes as `write_outcomes` has written them."""
+    return [
+        ServiceError(Kind(value["kind"]), value["message"])
+        if isinstance(value, dict)
+        else SegmentTranslation(
+            tuple(Candidate(*candidate) for candidate in value[0]), frozenset(value[1])
+        )
+        for value in values
+    ]

@@ -1,0 +1,117 @@
+"""A model worker: a process of one thread that translates the batches it is handed.
+
+Knows the library, and the frames of `service.work` on its standard input and output. Does not know
+HTTP, queues or other workers. It ends with its input, that is with the server, however that ends;
+signals meant for the whole group are left to the server.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+from mt.errors import InputError, MTError
+from mt.translation import SegmentTranslation
+from mt.translator import Translator
+from service.errors import Kind, ServiceError
+from service.logs import configure_logging
+from service.work import LENGTH_BYTES, Batch, Options, Outcome, frame, write_outcomes
+
+log = logging.getLogger("mt.service.worker")
+
+WARM_UP = ("A first sentence, which makes the engine allocate what it needs.",) * 4
+KEPT_CONFIGURATIONS = 64
+
+Translate = Callable[[Batch], Sequence[SegmentTranslation]]
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    answers = _private_output()
+    configure_logging()
+    requests = sys.stdin.buffer
+    try:
+        models, engine = _read(requests)
+        translators = {
+            name: Translator.load(path, engine=engine, threads=1) for name, path in models
+        }
+    except MTError as error:
+        _write(answers, {"error": str(error)})
+        return
+    for translator in translators.values():
+        translator.translate_segments(WARM_UP)
+    _write(answers, {"engines": {name: each.engine for name, each in translators.items()}})
+    translate = _translate_by(translators)
+    while (request := _read(requests)) is not None:
+        started = time.perf_counter()
+        model, (n_best, search), segments = request
+        options = Options(n_best, tuple(map(tuple, search)))
+        outcomes = translate_batch(translate, Batch(model, options, tuple(segments)))
+        seconds = time.perf_counter() - started
+        _write(answers, {"outcomes": write_outcomes(outcomes), "seconds": seconds})
+
+
+def translate_batch(translate: Translate, batch: Batch) -> list[Outcome]:
+    """What becomes of each segment; if the batch fails, each is tried by itself."""
+    try:
+        return list(translate(batch))
+    except Exception as error:
+        if len(batch.segments) == 1:
+            return [_failure(error)]
+        log.warning("a batch failed; its %d segments are tried one by one", len(batch.segments))
+    alone = (batch._replace(segments=(segment,)) for segment in batch.segments)
+    return [outcome for each in alone for outcome in translate_batch(translate, each)]
+
+
+def _translate_by(translators: Mapping[str, Translator]) -> Translate:
+    @functools.lru_cache(KEPT_CONFIGURATIONS)
+    def configured(model: str, search: tuple[tuple[str, Any], ...]) -> Translator:
+        translator = translators[model]
+        return translator.with_search(translator.search_config.model_copy(update=dict(search)))
+
+    def translate(batch: Batch) -> Sequence[SegmentTranslation]:
+        translator = configured(batch.model, batch.options.search)
+        return translator.translate_segments(batch.segments, alternatives=batch.options.n_best - 1)
+
+    return translate
+
+
+def _failure(error: Exception) -> ServiceError:
+    if isinstance(error, InputError):
+        return ServiceError(Kind.INVALID_REQUEST, str(error))
+    log.error("a segment failed", exc_info=error)
+    return ServiceError(Kind.INTERNAL, "internal error")
+
+
+def _private_output() -> BinaryIO:
+    """Standard output, for frames only: whatever else is printed goes to standard error."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return answers
+
+
+def _read(stream: BinaryIO) -> Any:
+    """The next value, or None where the stream ends."""
+    head = stream.read(LENGTH_BYTES)
+    if len(head) < LENGTH_BYTES:
+        return None
+    size = int.from_bytes(head, "big")
+    content = stream.read(size)
+    return json.loads(content) if len(content) == size else None
+
+
+def _write(stream: BinaryIO, value: Any) -> None:
+    stream.write(frame(value))
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""One computation for all who want the same segment."""
+
+import asyncio
+
+import pytest
+from support.workers import stub_model
+
+from mt.translation import given
+from service.cache import Cache
+from service.errors import Kind, ServiceError
+from service.metrics import Metrics
+from service.queue import WorkQueue
+from service.sharing import Found, Origin, Sharing, model_effort
+from service.work import Options
+
+MODEL = stub_model("de-en")
+OPTIONS = Options()
+
+
+class Office:
+    """A queue whose worker is the test."""
+
+    def __init__(self, cache_bytes=100_000, **bounds):
+        bounds = {"batch_characters": 10_000, "max_wait_s": 4.0, "deadline_s": 8.0} | bounds
+        self.queue = WorkQueue(**bounds)
+        self.queue.workers = 1
+        self.sharing = Sharing(self.queue, Cache(cache_bytes), Metrics())
+        self.batches = []
+
+    def ask(self, *segments, options=OPTIONS, **arguments):
+        work = self.sharing.translate(MODEL, options, segments, **arguments)
+        return asyncio.create_task(work)
+
+    async def do_batch(self, fails=None):
+        """Take the next batch, and answer it in capitals."""
+        batch = await self.queue.take()
+        self.batches.append([task.segment for task in batch])
+        for task in batch:
+            if fails == task.segment:
+                task.future.set_exception(ServiceError(Kind.INTERNAL, "internal error"))
+            elif not task.future.done():
+                task.future.set_result(given(task.segment.upper()))
+        self.queue.done(batch, 0.001)
+
+
+def run(work):
+    return asyncio.run(asyncio.wait_for(work, 10))
+
+
+def texts(outcomes):
+    return [each.translation.text for each in outcomes]
+
+
+def origins(outcomes):
+    return [each.origin for each in outcomes]
+
+
+def test_translations_come_in_the_order_of_the_segments():
+    async def scenario():
+        office = Office()
+        asked = office.ask("a", "b", "c")
+        await office.do_batch()
+        return await asked
+
+    outcomes = run(scenario())
+    assert texts(outcomes) == ["A", "B", "C"]
+    assert origins(outcomes) == [Origin.MODEL] * 3
+
+
+def test_two_who_want_the_same_at_once_share_it():
+    async def scenario():
+        office = Office()
+        first, second = office.ask("a", "b"), office.ask("b", "c")
+        await asyncio.sleep(0)
+        await office.do_batch()
+        return office.batches, await first, await second
+
+    batches, first, second = run(scenario())
+    assert batches == [["a", "b", "c"]]
+    assert texts(second) == ["B", "C"]
+    assert origins(first) == [Origin.MODEL, Origin.MODEL]
+    assert origins(second) == [Origin.SHARED, Origin.MODEL]
+
+
+def test_one_may_join_while_it_is_in_work():
+    async def scenario():
+        office = Office()
+        first = office.ask("a")
+        await asyncio.sleep(0)
+        batch = await office.queue.take()
+        second = office.ask("a")
+        await asyncio.sleep(0)
+        batch[0].future.set_result(given("A"))
+        office.queue.done(batch, 0.1)
+        return origins(await first), origins(await second), len(office.queue)
+
+    assert run(scenario()) == ([Origin.MODEL], [Origin.SHARED], 0)
+
+
+def test_a_segment_that_is_there_twice_is_translated_once():
+    async def scenario():
+        office = Office()
+        asked = office.ask("a", "a", "a")
+        await office.do_batch()
+        return office.batches, texts(await asked)
+
+    assert run(scenario()) == ([["a"]], ["A", "A", "A"])
+
+
+def test_what_was_translated_before_comes_from_the_cache():
+    async def scenario():
+        office = Office()
+        asked = office.ask("a")
+        await office.do_batch()
+        await asked
+        return await office.ask("a")
+
+    outcomes = run(scenario())
+    assert (texts(outcomes), origins(outcomes)) == (["A"], [Origin.CACHE])
+
+
+@pytest.mark.parametrize("options", [Options(n_best=2), Options(search=(("beam_size", 2),))])
+def test_other_options_are_other_translations(options):
+    async def scenario():
+        office = Office()
+        first, second = office.ask("a"), office.ask("a", options=options)
+        await asyncio.sleep(0)
+        await office.do_batch()
+        await office.do_batch()
+        await asyncio.gather(first, second)
+        return office.batches
+
+    assert run(scenario()) == [["a"], ["a"]]
+
+
+def test_texts_that_look_alike_when_joined_are_not_the_same():
+    async def scenario():
+        office = Office()
+        first, second = office.ask("a|b"), office.ask("a", "b")
+        await asyncio.sleep(0)
+        await office.do_batch()
+        return texts(await first), texts(await second)
+
+    assert run(scenario()) == (["A|B"], ["A", "B"])
+
+
+def test_a_failure_is_not_kept_and_the_others_are_answered():
+    async def scenario():
+        office = Office()
+        asked = office.ask("a", "bad", "b")
+        await office.do_batch(fails="bad")
+        first, failed, last = await asked
+        again = office.ask("bad")
+        await office.do_batch()
+        return first, failed, last, await again
+
+    first, failed, last, again = run(scenario())
+    assert texts([first, last, *again]) == ["A", "B", "BAD"]
+    assert isinstance(failed, ServiceError)
+
+
+def test_one_who_leaves_takes_away_only_what_nobody_else_wants():
+    async def scenario():
+        office = Office()
+        leaving, staying = office.ask("own", "common"), office.ask("common")
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.sleep(0)
+        await office.do_batch()
+        return office.batches, texts(await staying)
+
+    assert run(scenario()) == ([["common"]], ["COMMON"])
+
+
+def test_what_was_left_can_be_asked_for_again_at_once():
+    async def scenario():
+        office = Office()
+        leaving = office.ask("a")
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        again = office.ask("a")  # before the loop has told anyone that the first is cancelled
+        await office.do_batch()
+        return texts(await again)
+
+    assert run(scenario()) == ["A"]
+
+
+def test_a_refused_request_leaves_nothing_behind():
+    async def scenario():
+        office = Office(max_wait_s=0.001)
+        first = office.ask("a" * 100)
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceError) as caught:
+            await office.ask("a" * 100, "b")
+        await office.do_batch()
+        await first
+        return caught.value.kind, office.batches, office.queue.empty
+
+    kind, batches, empty = run(scenario())
+    assert kind is Kind.OVERLOADED
+    assert batches == [["a" * 100]]
+    assert empty
+
+
+def test_what_costs_nothing_is_never_refused():
+    async def scenario():
+        office = Office(max_wait_s=0.001)
+        known = office.ask("known")
+        await office.do_batch()
+        await known
+        waiting = office.ask("a" * 100)
+        await asyncio.sleep(0)
+        found = await office.ask("known")
+        waiting.cancel()
+        return origins(found)
+
+    assert run(scenario()) == [Origin.CACHE]
+
+
+def test_progress_is_told_in_order():
+    async def scenario():
+        office = Office()
+        first = office.ask("b")
+        await office.do_batch()
+        await first
+        told = []
+        asked = office.ask("a", "b", "c", done=lambda index, found: told.append((index, found)))
+        await office.do_batch()
+        return told, list(enumerate(await asked))
+
+    told, outcomes = run(scenario())
+    assert told == outcomes
+    assert [index for index, _ in told] == [0, 1, 2]
+
+
+def test_how_long_it_took_is_told():
+    async def scenario():
+        office = Office()
+        asked = office.ask("a")
+        await asyncio.sleep(0)
+        (task,) = await office.queue.take()
+        task.queued, task.started, task.seconds = 1.0, 1.25, 0.5
+        task.future.set_result(given("A"))
+        office.queue.done([task], 0.5)
+        return await asked
+
+    assert run(scenario()) == [Found(given("A"), Origin.MODEL, 0.25, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("options", "effort"),
+    [
+        (Options(), 1.0),
+        (Options(n_best=3), 1.0),
+        (Options(search=(("beam_size", 10),)), 2.0),
+        (Options(search=(("beam_size", 1),)), 0.2),
+        (Options(n_best=20, search=(("temperature", 1.0),)), 4.0),
+    ],
+)
+def test_the_effort_is_that_of_the_hypotheses_kept(options, effort):
+    assert model_effort(MODEL, options) == effort  # whose own beam is 5 wide
