@@ -14,7 +14,14 @@ from mt.config import ModelConfig
 # They have rows of their own, or are plain sizes.
 _TOLD_ELSEWHERE = {
     *("bidirectional", "encoder_layers", "encoder_hidden_size", "decoder_layers"),
-    *("decoder_hidden_size", "embedding_size", "context_size"),
+    *("decoder_hidden_size", "embedding_size", "context_size", "attention"),
+}
+
+_ATTENTION = {
+    "none": "none: the decoder sees the encoder's final states only",
+    "dot": "dot (Luong et al. 2015): the output looks back at every source position",
+    "general": "general (Luong et al. 2015): the output looks back at every source position",
+    "additive": "additive (Bahdanau et al. 2015): the output looks back at every source position",
 }
 
 
@@ -31,7 +38,7 @@ def model_card(bundle: Bundle) -> str:
             f"{encoder} LSTM, {model.encoder_layers} layers of {model.encoder_hidden_size}",
         ),
         ("Decoder", f"LSTM, {model.decoder_layers} layers of {model.decoder_hidden_size}"),
-        ("Attention", "none: the decoder sees the encoder's final states only"),
+        ("Attention", _ATTENTION[model.attention]),
         *_variants(model),
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
         ("Parameters", f"{parameters:,}, stored in half precision"),

@@ -5,7 +5,8 @@ Knows token ids, layers and states. Does not know text, losses or search.
     source ids -> Encoder -> final (h, c) by layer -> Bridge -> DecoderState -> Decoder -> logits
 
 All that the decoder learns about the source passes through the fixed-size DecoderState
-(Sutskever, Vinyals and Le 2014): there is no attention here.
+(Sutskever, Vinyals and Le 2014), unless attention is asked for: then the output looks back at the
+encoder's states at every source position too, which the DecoderState takes along.
 
 Shapes: B sentences, S source positions, T target positions, N rows (sentences or hypotheses),
 E embedding, H decoder width, L layers, W encoder width (directions x hidden), C context, V pieces.
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mt.attention import Attended, Attention, Memory
 from mt.config import ModelConfig
 from mt.lstm import LSTM, STANDARD, LoopedLSTM, LSTMState, Variant
 from mt.tokens import END, UNKNOWN
@@ -32,14 +34,29 @@ class DecoderState(NamedTuple):
     """[L, N, H] each."""
     context: Tensor
     """[N, C]: the summary fed at every step; C is 0 where the model has none."""
+    memory: Memory | None = None
+    """What attention looks back at; None without."""
 
     def select(self, rows: Tensor) -> DecoderState:
         """The state of the given rows, which may repeat and come in any order."""
-        return DecoderState(self.lstm.select(rows), self.context.index_select(0, rows))
+        return DecoderState(
+            self.lstm.select(rows),
+            self.context.index_select(0, rows),
+            self.memory and self.memory.select(rows),
+        )
+
+
+class Reading(NamedTuple):
+    """What came of reading sources."""
+
+    states: Tensor
+    """[S, B, W]: of the top layer at each position, in the order in which it was read."""
+    finals: LSTMState
+    """[L, B, W] each: of every layer at its end."""
 
 
 class Encoder(nn.Module):
-    """Reads the source and keeps only each layer's final states."""
+    """Reads the source; without attention only each layer's final states are made use of."""
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
@@ -62,6 +79,10 @@ class Encoder(nn.Module):
 
     def forward(self, source: Tensor, lengths: Tensor) -> LSTMState:
         """source [B, S] padded at the end, lengths [B] on the CPU -> final states [L, B, W]."""
+        return self.read(source, lengths).finals
+
+    def read(self, source: Tensor, lengths: Tensor) -> Reading:
+        """source [B, S] padded at the end, lengths [B] on the CPU -> all states of the top."""
         if self.reverse:
             source = reverse_each(source, lengths)
         inputs = self.embedding_dropout(self.embedding(self.word_dropout(source).T))
@@ -74,9 +95,12 @@ class Encoder(nn.Module):
             finals.append(state)
             if depth > 0 and self.residual:
                 inputs = inputs + below
-        return LSTMState(
-            torch.stack([_join_directions(state.hidden) for state in finals]),
-            torch.stack([_join_directions(state.cell) for state in finals]),
+        return Reading(
+            inputs,
+            LSTMState(
+                torch.stack([_join_directions(state.hidden) for state in finals]),
+                torch.stack([_join_directions(state.cell) for state in finals]),
+            ),
         )
 
 
@@ -135,12 +159,24 @@ class Bridge(nn.Module):
         return context
 
 
+class Run(NamedTuple):
+    """What the output of N rows over T steps is made of, besides what attention finds."""
+
+    outputs: Tensor
+    """[T, N, H]: states of the top layer."""
+    context: Tensor
+    """[T, N, C]"""
+    embedded: Tensor
+    """[T, N, E]: the inputs."""
+
+
 class Decoder(nn.Module):
     """A language model over the target, started from the encoder's states.
 
     Its output is a vector of embedding width, which the output layer compares with every piece: a
-    map of hidden state, context and input embedding (the deep output of Bahdanau et al. 2015,
-    A.2.2, without its maxout), or the hidden state itself.
+    map of hidden state, context, what attention finds and input embedding (the deep output of
+    Bahdanau et al. 2015, A.2.2, without its maxout), or the hidden state itself, or with attention
+    tanh(W [h; c]) (Luong et al. 2015, eq. 5).
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -160,18 +196,23 @@ class Decoder(nn.Module):
         )
         self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
-        self.readout = (
-            nn.Linear(
-                config.decoder_hidden_size + config.context_size + config.embedding_size,
-                config.embedding_size,
-            )
-            if config.deep_output
+        self.attention = (
+            Attention(config.attention, config.decoder_hidden_size, config.encoder_width)
+            if config.attention != "none"
             else None
         )
+        self.deep_output = config.deep_output
+        self.readout = _readout(config)
         self.output_dropout = LockedDropout(config.output_dropout)
 
     def forward(self, previous: Tensor, state: DecoderState) -> Tensor:
         """previous [B, T], the target shifted right -> readouts [T, B, E]."""
+        run = self.run(previous, state)
+        readouts: Tensor = self.output_dropout(self._readout(run, state.memory))
+        return readouts
+
+    def run(self, previous: Tensor, state: DecoderState) -> Run:
+        """previous [B, T], the target shifted right -> what the output is made of."""
         steps = previous.shape[1]
         embedded = self.embedding_dropout(self.embedding(self.word_dropout(previous).T))
         context = state.context.expand(steps, *state.context.shape)
@@ -184,8 +225,7 @@ class Decoder(nn.Module):
             outputs, _ = layer(outputs, initial)
             if depth > 0 and self.residual:
                 outputs = outputs + below
-        readouts: Tensor = self.output_dropout(self._readout(outputs, context, embedded))
-        return readouts
+        return Run(outputs, context, embedded)
 
     def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """previous [N], state of N rows -> readouts [N, E], the state after the step."""
@@ -198,16 +238,37 @@ class Decoder(nn.Module):
             after.append(layer.step(output, before))
             hidden = after[-1].hidden
             output = hidden + output if depth > 0 and self.residual else hidden
-        readout = self._readout(output, state.context, embedded)
+        run = Run(output[None], state.context[None], embedded[None])
+        readout = self._readout(run, state.memory)[0]
         lstm = LSTMState(*(torch.stack(states) for states in zip(*after, strict=True)))
-        return readout, DecoderState(lstm, state.context)
+        return readout, state._replace(lstm=lstm)
 
-    def _readout(self, output: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
-        """[..., H], [..., C] and [..., E] -> [..., E]"""
+    def remember(self, states: Tensor, lengths: Tensor) -> Memory:
+        """The encoder's states [B, S, W], lengths [B] -> what there is to look back at."""
+        assert self.attention is not None
+        dropped = self.layer_dropout(states.transpose(0, 1)).transpose(0, 1)
+        return self.attention.remember(dropped, lengths)
+
+    def look_back(self, run: Run, memory: Memory | None) -> Attended:
+        """What attention finds at each step."""
+        assert self.attention is not None
+        assert memory is not None
+        attended: Attended = self.attention(run.outputs.transpose(0, 1), memory)
+        return attended
+
+    def _readout(self, run: Run, memory: Memory | None) -> Tensor:
+        """[T, N, E]"""
         if self.readout is None:
-            return output
-        readout: Tensor = self.readout(torch.cat([output, context, embedded], dim=-1))
-        return readout
+            return run.outputs
+        parts = [run.outputs]
+        if self.deep_output:
+            parts.append(run.context)
+        if self.attention is not None:
+            parts.append(self.look_back(run, memory).context.transpose(0, 1))
+        if self.deep_output:
+            parts.append(run.embedded)
+        readout: Tensor = self.readout(torch.cat(parts, dim=-1))
+        return readout if self.deep_output else torch.tanh(readout)
 
 
 class Seq2Seq(nn.Module):
@@ -233,8 +294,14 @@ class Seq2Seq(nn.Module):
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """source [B, S] padded at the end, lengths [B] on the CPU -> decoder state of B rows."""
-        state: DecoderState = self.bridge(self.encoder(source, lengths))
-        return state
+        reading = self.encoder.read(source, lengths)
+        state: DecoderState = self.bridge(reading.finals)
+        if self.decoder.attention is None:
+            return state
+        states = reading.states.transpose(0, 1)
+        if self.encoder.reverse:
+            states = reverse_each(states, lengths)
+        return state._replace(memory=self.decoder.remember(states, lengths))
 
     def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """previous [N], state of N rows -> logits [N, V], the state after the step."""
@@ -249,6 +316,16 @@ class Seq2Seq(nn.Module):
         """source [B, S], lengths [B] on the CPU, previous [B, T] -> readouts [T, B, E]."""
         readouts: Tensor = self.decoder(previous, self.encode(source, lengths))
         return readouts
+
+    def attention_weights(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Tensor:
+        """source [B, S], lengths [B] on the CPU, previous [B, T] -> weights [B, T, S].
+
+        Row t says where the output looked for the token behind previous[:, t]: weights over the
+        source in its own order, which sum to 1. Only of a model with attention.
+        """
+        state = self.encode(source, lengths)
+        run = self.decoder.run(previous, state)
+        return self.decoder.look_back(run, state.memory).weights
 
 
 class LockedDropout(nn.Module):
@@ -286,10 +363,23 @@ class WordDropout(nn.Module):
 
 
 def reverse_each(tokens: Tensor, lengths: Tensor) -> Tensor:
-    """Turn round each row of tokens [B, S] within its own length; padding stays at the end."""
+    """Turn round each row of [B, S, ...] within its own length; padding stays at the end."""
     positions = torch.arange(tokens.shape[1], device=tokens.device)
     mirrored = lengths.to(tokens.device)[:, None] - 1 - positions
-    return tokens.gather(1, torch.where(mirrored >= 0, mirrored, positions))
+    rows = torch.arange(len(tokens), device=tokens.device)[:, None]
+    return tokens[rows, torch.where(mirrored >= 0, mirrored, positions)]
+
+
+def _readout(config: ModelConfig) -> nn.Linear | None:
+    """The map onto the embeddings' width; None where the hidden state itself is compared."""
+    inputs = config.decoder_hidden_size
+    if config.attention != "none":
+        inputs += config.encoder_width
+    elif not config.deep_output:
+        return None
+    if config.deep_output:
+        inputs += config.context_size + config.embedding_size
+    return nn.Linear(inputs, config.embedding_size)
 
 
 def _lstm(

@@ -32,8 +32,7 @@ def parameter_shapes(config: ModelConfig, source_size: int, target_size: int) ->
     for depth in range(config.decoder_layers):
         inputs = E + config.context_size if depth == 0 else width
         shapes |= _layer(config, f"decoder.layers.{depth}", inputs, width, directions=1)
-    if config.deep_output:
-        shapes |= _linear("decoder.readout", width + config.context_size + E, E)
+    shapes |= _attention(config) | _readout(config)
     if not config.tied_output:
         shapes["separate_output"] = (target_size, E)
     return shapes
@@ -74,6 +73,27 @@ def _bridge(config: ModelConfig) -> dict[str, Shape]:
     if config.context_size:
         shapes |= _linear("bridge.context", 2 * config.encoder_layers * width, config.context_size)
     return shapes
+
+
+def _attention(config: ModelConfig) -> dict[str, Shape]:
+    H, W = config.decoder_hidden_size, config.encoder_width
+    shapes: dict[str, dict[str, Shape]] = {
+        "general": {"W_a": (H, W)},
+        "additive": {"W_a": (H, H), "U_a": (H, W), "v_a": (H,)},
+    }
+    found = shapes.get(config.attention, {})
+    return {f"decoder.attention.{name}": shape for name, shape in found.items()}
+
+
+def _readout(config: ModelConfig) -> dict[str, Shape]:
+    inputs, E = config.decoder_hidden_size, config.embedding_size
+    if config.attention != "none":
+        inputs += config.encoder_width
+    elif not config.deep_output:
+        return {}
+    if config.deep_output:
+        inputs += config.context_size + E
+    return _linear("decoder.readout", inputs, E)
 
 
 def _layer(

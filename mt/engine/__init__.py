@@ -7,6 +7,7 @@ int8        8-bit integers, by ONNX Runtime, over
   encoder     sources to the decoder's first state, written in operators
   decoder     one step, to the best next tokens
   cells       the memory cell and its variants
+  attention   what is remembered of a source, and looking back at it
   tables      what tokens and contexts give the gates, computed beforehand
   layers      the stored parameters of an LSTM layer
   graph       operators, and products of integers

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mt.config import ModelConfig
+from mt.engine.attention import look_back
 from mt.engine.cells import HiddenForm, activate, advance, input_bias
 from mt.engine.graph import Activation, Graph, Quantised, quantise
 from mt.engine.layers import Floats, LayerWeights, Weights, as_float, read_decoder
@@ -45,8 +46,9 @@ def step_graph(config: ModelConfig, weights: Weights, *, shortlist: bool = False
     """A graph that ONNX Runtime reads.
 
     Inputs are previous [N], rows [N], hidden [M, L*H], cell [M, L*H], the target table; sentences
-    [N] and fixed [B, F] with a context; k [1] and blocks [1], the least of k and U / BLOCK. Outputs
-    are OUTPUTS: hidden [N, L*H], cell [N, L*H], scores [N, U], ids [N, C], values [N, C].
+    [N] and fixed [B, F] with a context; sentences [N] and what `look_back` takes with attention; k
+    [1] and blocks [1], the least of k and U / BLOCK. Outputs are OUTPUTS: hidden [N, L*H], cell
+    [N, L*H], scores [N, U], ids [N, C], values [N, C].
 
     With a shortlist, U stands for the tokens in it, and ids for places in it. Further inputs are
     its output layer, integers [E, U], scale [U] and bias [U]; allowed [B, U], 0 for tokens that the
@@ -55,14 +57,15 @@ def step_graph(config: ModelConfig, weights: Weights, *, shortlist: bool = False
     form, layers = HiddenForm(bounded=config.output_tanh), read_decoder(config, weights)
     graph = Graph("step")
     previous = graph.input("previous", np.int64, ["N"])
-    with_sentences = shortlist or config.context_size > 0
+    attends = config.attention != "none"
+    with_sentences = shortlist or attends or config.context_size > 0
     sentences = graph.input("sentences", np.int64, ["N"]) if with_sentences else ""
     hidden, cell = _state_before(graph, config, form)
     x, readout = _token_share(graph, config, layers[0], previous, sentences)
     top = _layers(graph, config, layers, x, hidden, cell, form)
-    if config.deep_output:
-        matrix = weights["decoder.readout.weight"].T[: config.decoder_hidden_size]
-        top = graph.unbounded(graph("Add", readout, graph.product(top, quantise(matrix))))
+    if config.deep_output or attends:
+        found = look_back(graph, config, weights, top, sentences) if attends else ""
+        top = _readout(graph, config, weights, top, readout, found)
     if shortlist:
         logits = _short_logits(graph, config, top, sentences)
     else:
@@ -128,6 +131,18 @@ def _layers(
     graph.output(graph.join(cell_after), np.float32)
     assert top is not None
     return top
+
+
+def _readout(
+    graph: Graph, config: ModelConfig, weights: Weights, top: Activation, share: str, found: str
+) -> Activation:
+    """What is compared with every piece, of the top state, tokens and context, and attention."""
+    matrix = weights["decoder.readout.weight"].T[: config.decoder_hidden_size]
+    bias = None if config.deep_output else as_float(weights["decoder.readout.bias"])
+    total = graph.product(top, quantise(matrix), bias)
+    for part in (share, found):
+        total = graph("Add", part, total) if part else total
+    return graph.unbounded(total) if config.deep_output else graph.bounded(graph("Tanh", total))
 
 
 def _short_logits(graph: Graph, config: ModelConfig, top: Activation, sentences: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mt.config import ModelConfig
+from mt.engine.attention import memory_names, remember
 from mt.engine.cells import HiddenForm, advance, input_bias
 from mt.engine.graph import Activation, Graph, quantise
 from mt.engine.layers import LayerWeights, Weights, as_float, read_encoder
@@ -24,8 +25,8 @@ def encoder_graph(config: ModelConfig, weights: Weights) -> bytes:
     """A graph that ONNX Runtime reads.
 
     Inputs are tokens [S, B], padded behind their end; within [S, B, 1], whether a position is no
-    padding; and the source table. Outputs are hidden [B, L*H], cell [B, L*H] and, with a context,
-    fixed [B, F], in this order.
+    padding; and the source table. Outputs are those of `encoder_outputs`, hidden [B, L*H], cell
+    [B, L*H], with a context fixed [B, F], and with attention what `remember` says.
     """
     form = HiddenForm(bounded=config.output_tanh)
     layers = read_encoder(config, weights)
@@ -56,7 +57,16 @@ def encoder_graph(config: ModelConfig, weights: Weights) -> bytes:
             values = form.values(graph, outputs)
             below = values if below is None else graph("Add", values, below)
     _bridge(graph, config, weights, hidden, cell, form)
+    if config.attention != "none":
+        states = form.use(graph, outputs) if below is None else graph.unbounded(below)
+        remember(graph, config, weights, states, within)
     return graph.serialised()
+
+
+def encoder_outputs(config: ModelConfig) -> tuple[str, ...]:
+    """The names of what an encoder gives, in this order."""
+    fixed = ("fixed",) if config.context_size else ()
+    return ("hidden", "cell", *fixed, *memory_names(config))
 
 
 def _read(

@@ -53,7 +53,7 @@ class Activation(NamedTuple):
     integers: str
     """[N, K], around `Graph.zero`."""
     scale: str | None
-    """[N, 1]; None is 1 / LEVELS for all rows."""
+    """[N, 1], or whatever else the integers can be multiplied by; None is 1 / LEVELS for all."""
 
 
 def quantise(weights: Array) -> Quantised:
@@ -163,9 +163,10 @@ class Graph:
         scale, zero = self.constant(np.float32(1 / LEVELS)), self._zero()
         return Activation(self("QuantizeLinear", values, scale, zero), None)
 
-    def unbounded(self, values: str) -> Activation:
-        """Integers for values [N, K] of any size, each row by its own largest."""
-        largest = self("ReduceMax", self("Abs", values), self.constant(np.array([-1])))
+    def unbounded(self, values: str, axis: int = -1) -> Activation:
+        """Integers for values [N, K] of any size, each row (or what runs along `axis`) by its own
+        largest."""
+        largest = self("ReduceMax", self("Abs", values), self.constant(np.array([axis])))
         tiny = self.constant(np.float32(1e-30))  # a row of zeros has no scale
         scale = self("Mul", self("Max", largest, tiny), self.constant(np.float32(1 / LEVELS)))
         one = self.constant(np.float32(1))
@@ -200,6 +201,28 @@ class Graph:
             return result
         result = self("Mul", result, inputs.scale)
         return self("Add", result, bias) if bias else result
+
+    def dot(self, left: Activation, right: Activation) -> str:
+        """left [..., M, K] times right [..., K, N], scaled by [..., 1, N] -> [..., M, N]."""
+        zero = self._zero()
+        sums = self("MatMulInteger", left.integers, right.integers, zero, zero)
+        result = self("Cast", sums, to=1)
+        for scale in (left.scale, right.scale):
+            result = self("Mul", result, scale or self.constant(np.float32(1 / LEVELS)))
+        return result
+
+    def mean(self, weights: str, values: Activation) -> str:
+        """values [N, S, M], scaled by [N, 1, M], averaged by weights [N, 1, S] -> [N, 1, M].
+
+        Weights lie within 0 and 1, sum to what they may, and are rounded to steps of 1 / 255.
+        """
+        whole = self("Round", self("Mul", weights, self.constant(np.float32(255))))
+        total = self("ReduceSum", whole, self.constant(np.array([-1])))  # exact: whole numbers
+        integers, none = self("Cast", whole, to=2), self.constant(np.array(0, np.uint8))
+        sums = self("MatMulInteger", integers, values.integers, none, self._zero())
+        assert values.scale is not None
+        scaled = self("Mul", self("Cast", sums, to=1), values.scale)
+        return self("Div", scaled, total)
 
     def serialised(self) -> bytes:
         """The graph as a model that ONNX Runtime reads."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mt.bundle import Bundle
 from mt.config import ModelConfig
 from mt.engine.decoder import BLOCK, OUTPUTS, output_layer, step_graph
-from mt.engine.encoder import encoder_graph
+from mt.engine.encoder import encoder_graph, encoder_outputs
 from mt.engine.graph import Graph
 from mt.engine.layers import Weights
 from mt.engine.shortlist import Shortlist, joint_shortlist
@@ -73,6 +73,7 @@ class Int8Engine:
             threads: CPU threads that share a product.
         """
         self._reverse = config.reverse_source
+        self._outputs = encoder_outputs(config)
         self._lexicon = lexicon
         # One after the other, since each takes several times its size while it is made.
         self._encoder = _session(encoder_graph(config, weights), threads)
@@ -113,7 +114,8 @@ class Int8Engine:
         within = np.arange(len(tokens))[:, None] < lengths
         feeds = {"tokens": tokens, "within": within[..., None], "table": self._source_table}
         found = self._encoder.run(None, feeds)
-        arrays = dict(zip(("hidden", "cell", "fixed"), found, strict=False))
+        arrays = dict(zip(self._outputs, found, strict=True))
+        arrays["within"] = within.T[:, None]
         everyone = np.arange(len(sources))
         if not shortlist:
             return Int8State(arrays, everyone, everyone, None)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from mt.engine.shortlist import shortlists
 from mt.errors import ConfigError
 from mt.lexicon import Lexicon
-from mt.lstm import LSTMState
 from mt.model import DecoderState, Seq2Seq
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
@@ -88,8 +87,8 @@ class TorchEngine:
         padded = torch.full((len(sources), int(lengths.max())), PAD)
         for row, source in zip(padded, sources, strict=True):
             row[: len(source) + 1] = torch.tensor([*source, END])
-        hidden, cell = (state := self._model.encode(padded.to(self._device), lengths)).lstm
-        decoder = DecoderState(LSTMState(hidden, cell.float()), state.context)
+        state = self._model.encode(padded.to(self._device), lengths)
+        decoder = state._replace(lstm=state.lstm._replace(cell=state.lstm.cell.float()))
         return EngineState(decoder, self._forbidden(sources, shortlist) if shortlist else None)
 
     def step(

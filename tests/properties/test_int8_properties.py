@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mt.config import ModelConfig
-from mt.engine import cells, decoder, encoder, tables
+from mt.engine import attention, cells, decoder, encoder, tables
 from mt.engine.graph import Activation, Graph, Quantised
 from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
@@ -39,8 +39,10 @@ class FloatGraph(Graph):
     def bounded(self, values: str) -> Activation:
         return Activation(values, None)
 
-    def unbounded(self, values: str) -> Activation:
-        return Activation(values, self.constant(np.float32(1)))
+    def unbounded(self, values: str, axis: int = -1) -> Activation:
+        largest = self("ReduceMax", values, self.constant(np.array([axis])))
+        one = self("Exp", self("Sub", largest, largest))  # of the shape that scales have
+        return Activation(values, one)
 
     def values(self, activation: Activation) -> str:
         return activation.integers
@@ -48,6 +50,13 @@ class FloatGraph(Graph):
     def product_of(self, inputs: Activation, integers: str, scale: str, bias: str | None) -> str:
         product = self("MatMul", inputs.integers, self("Mul", integers, scale))
         return self("Add", product, bias) if bias else product
+
+    def dot(self, left: Activation, right: Activation) -> str:
+        return self("MatMul", left.integers, right.integers)
+
+    def mean(self, weights: str, values: Activation) -> str:
+        total = self("ReduceSum", weights, self.constant(np.array([-1])))
+        return self("Div", self("MatMul", weights, values.integers), total)
 
 
 def unrounded(weights: NDArray[Any]) -> Quantised:
@@ -62,6 +71,7 @@ def float_engine(config: ModelConfig, model: Seq2Seq) -> Int8Engine:
     with pytest.MonkeyPatch.context() as patch:
         for module in (cells, encoder, decoder):
             patch.setattr(module, "Graph", FloatGraph)
+        for module in (attention, cells, encoder, decoder):
             patch.setattr(module, "quantise", unrounded)
         for module in (encoder, decoder, tables):
             patch.setattr(module, "TABLE", np.float32)
@@ -69,6 +79,7 @@ def float_engine(config: ModelConfig, model: Seq2Seq) -> Int8Engine:
 
 
 @settings(max_examples=60)
+@example(tiny_config(attention="dot", residual=True, decoder_hidden_size=6), 1, [[4, 5], [6]])
 @given(configs(), seeds, sources)
 def test_without_rounding_the_graphs_give_what_the_model_gives(config, seed, sources) -> None:
     model = tiny_model(seed, config)

@@ -68,6 +68,52 @@ def test_a_product_of_representable_numbers_is_exact(
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_a_column_is_measured_by_its_own_largest_value_where_that_is_asked_for() -> None:
+    graph = Graph("columns")
+    activation = graph.unbounded(graph.input("x", F, ["S", 2]), axis=0)
+    assert activation.scale is not None
+    graph.output(activation.integers, np.uint8)
+    graph.output(activation.scale, F)
+    integers, scale = run(graph, x=np.array([[254, 0], [-127, 0.5], [2, -0.25]], F))
+    assert integers.tolist() == [[255, 128], [64, 255], [129, 64]]
+    np.testing.assert_allclose(scale, [[2, 0.5 / 127]], rtol=1e-6)
+
+
+def test_two_activations_are_multiplied_with_the_scales_of_both() -> None:
+    for scale, share in ((None, 1 / 127), ("scale", 3)):
+        graph = Graph("dot")
+        left = Activation(graph.input("left", np.uint8, [1, 2]), scale)
+        right = Activation(graph.input("right", np.uint8, [2, 2]), graph.input("its", F, [1, 2]))
+        inputs = {
+            "left": np.array([[130, 127]], np.uint8),  # 2, -1
+            "right": np.array([[129, 128], [138, 255]], np.uint8),  # 1, 0 and 10, 127
+            "its": np.array([[1, 10]], F),
+        }
+        if scale:
+            graph.input(scale, F, [1, 1])
+            inputs[scale] = np.array([[3]], F)
+        graph.output(graph.dot(left, right), F)
+        (found,) = run(graph, **inputs)
+        np.testing.assert_allclose(found, [[-8 * share, -1270 * share]], rtol=1e-6)
+
+
+def test_a_mean_is_by_weights_in_steps_of_one_255th_and_divides_by_their_sum() -> None:
+    graph = Graph("mean")
+    integers = graph.input("values", np.uint8, [1, 3, 2])
+    scale = graph.input("scale", F, [1, 1, 2])
+    weights = graph.input("weights", F, [1, 1, 3])
+    graph.output(graph.mean(weights, Activation(integers, scale)), F)
+    (found,) = run(
+        graph,
+        # 10, 0 and 30, 3; the last has no weight
+        values=np.array([[[138, 128], [158, 131], [255, 255]]], np.uint8),
+        scale=np.array([[[1, 10]]], F),
+        weights=np.array([[[1, 0.2, 0.001]]], F),  # 255, 51 and 0.255, which is none
+    )
+    # (10 * 255 + 30 * 51) / 306 and 10 * (3 * 51) / 306
+    np.testing.assert_allclose(found, [[[40 / 3, 5]]], rtol=1e-6)
+
+
 def test_integers_of_a_bounded_row_can_be_read_again() -> None:
     graph = Graph("values")
     kept = graph.input("kept", np.uint8, ["N", 3])
