@@ -19,21 +19,24 @@ import mt
 from mt.errors import MTError
 from service.access import Access
 from service.catalogue import Catalogue, load_catalogue
+from service.logs import configure_logging
 from service.memory import TranslationMemory
 from service.metrics import Metrics
 from service.middleware import BodyLimit, Gate
 from service.observability import Observability
 from service.pool import StartWorker
 from service.process import ModelProcess
-from service.routes import deepl, libretranslate, operations
+from service.routes import deepl, docs, libretranslate, native, operations
 from service.server import Server
 from service.settings import Settings, load_settings
 from service.translation import TranslationService
-from service.wires import install_error_handlers
+from service.wires import install_error_handlers, internal_error
 from service.work import Assignment
 
 log = logging.getLogger("mt.service")
 
+WIND_UP_S = 0.5
+"""For what is in a worker still: when the app ends, the server has waited for all its requests."""
 TRANSLATION_PATHS = ("/translate", "/v1/translate", "/v1/translate/stream", "/v2/translate")
 
 
@@ -57,39 +60,50 @@ def create_app(
     The app's start raises an MTError if a model, the keys or a memory cannot be used.
     """
     metrics = Metrics()
+    ready, fail = on_ready or _log_ready, on_failure or _log_failure
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         access = Access(settings)
-        models = catalogue
-        if models is None:
-            models = await asyncio.to_thread(load_catalogue, settings)
-        memory = await asyncio.to_thread(TranslationMemory.load, settings.translation_memory)
+        try:
+            await access.start()
+            models = catalogue
+            if models is None:
+                models = await asyncio.to_thread(load_catalogue, settings)
+            memory = await asyncio.to_thread(TranslationMemory.load, settings.translation_memory)
+            if settings.translation_memory:
+                log.info("memory of %d segments, %d overridden", len(memory), memory.overridden)
+        except MTError as error:
+            fail(error)  # said here: all that a server makes of it is that the start failed
+            raise
+        start = start_worker or functools.partial(ModelProcess.start, _assignment(settings, models))
         translation = TranslationService(
-            settings,
-            models,
-            memory,
-            start_worker or functools.partial(ModelProcess.start, _assignment(settings, models)),
-            metrics,
-            on_ready=on_ready or _log_ready,
-            on_failure=on_failure or _log_failure,
+            settings, models, memory, start, metrics, on_ready=ready, on_failure=fail
         )
-        await access.start()
         translation.start()
-        metrics.watch_queue(lambda: len(translation.queue), lambda: translation.queue.wait_s)
-        metrics.watch_workers(translation.pool.count)
         app.state.server = Server(settings, translation, access, metrics)
         try:
             yield
         finally:
-            await translation.close()
+            await translation.close(WIND_UP_S)
             await access.close()
 
     app = FastAPI(
-        title="mt", version=mt.__version__, lifespan=lifespan, root_path=settings.root_path
+        title="mt",
+        version=mt.__version__,
+        lifespan=lifespan,
+        root_path=settings.root_path,
+        openapi_url=None,  # `routes.docs` has the document, and a page that needs no network
     )
-    for router in (operations.router, libretranslate.router, deepl.router):
-        app.include_router(router)
+    for routes in (operations, native, libretranslate, deepl, docs):
+        app.include_router(routes.router)
+    install_error_handlers(app)
+    _add_middleware(app, settings, metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """From the inside out: what is added last sees a request first."""
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(
         Gate,
@@ -103,10 +117,9 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
+            expose_headers=["X-Request-ID", "X-Translation-Pivot"],
         )
-    app.add_middleware(Observability, metrics=metrics)
-    install_error_handlers(app)
-    return app
+    app.add_middleware(Observability, metrics=metrics, answer_failure=internal_error)
 
 
 def _assignment(settings: Settings, catalogue: Catalogue) -> Assignment:
@@ -125,5 +138,6 @@ def _log_failure(error: MTError) -> None:
 def __getattr__(name: str) -> FastAPI:
     # For `uvicorn service.app:app`. Made when asked for, so that an import reads no environment.
     if name == "app":
+        configure_logging()
         return create_app(load_settings())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,20 +6,22 @@ Knows names and types. Does not check requests: DeepL's own messages are part of
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.deepl_parameters import (
     MAX_TEXTS,
     Flag,
-    Formality,
     ModelType,
     SplitSentences,
     TagHandling,
     TagHandlingVersion,
 )
+from service.openapi import of_server
 
+Text = Annotated[str, Field(json_schema_extra=of_server(maxLength="char_limit"))]
+SourceCode = Annotated[str, Field(json_schema_extra=of_server(enum="deepl_sources"))]
 Tags = list[str] | str
 """A list, or one string with commas."""
 
@@ -48,11 +50,14 @@ class TranslateTextBody(BaseModel):
         }
     )
 
-    text: Annotated[list[str], Field(min_length=1, max_length=MAX_TEXTS)] | str = Field(
+    text: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)] | Text = Field(
         description="The texts."
     )
-    target_lang: str = Field(description="Code to translate to, in any case; regions are allowed.")
-    source_lang: str | None = Field(
+    target_lang: str = Field(
+        description="Code to translate to, in any case; regions are allowed.",
+        json_schema_extra=of_server(enum="deepl_targets"),
+    )
+    source_lang: SourceCode | Literal[""] | None = Field(
         None, description="Code of the texts; left out, each text's language is detected."
     )
     split_sentences: SplitSentences | None = Field(
@@ -69,8 +74,8 @@ class TranslateTextBody(BaseModel):
     model_type: ModelType | None = Field(
         None, description="Named in the answer; each pair of languages has one model."
     )
-    formality: Formality | None = Field(
-        None, description="`more` and `less` are refused; the others change nothing."
+    formality: Literal["default", "prefer_more", "prefer_less"] | None = Field(
+        None, description="Without effect. `more` and `less` are refused."
     )
     splitting_tags: Tags | None = Field(None, description="Every tag splits; so do these.")
     non_splitting_tags: Tags | None = Field(None, description="Without effect.")
@@ -81,8 +86,6 @@ class TranslateTextBody(BaseModel):
         None, description="Without effect: the models read one sentence at a time."
     )
     show_billed_characters: bool | Flag | None = Field(None, description="Always shown.")
-    glossary_id: str | None = Field(None, description="There are no glossaries: 404.")
-    glossary_ids: Tags | None = Field(None, description="There are no glossaries: 404.")
     auth_key: str | None = Field(None, description="Where the server asks for keys.")
 
 

@@ -91,7 +91,7 @@ class Observability:
         self._metrics = metrics
         self._answer_failure = answer_failure
         self._templates: RouteTemplates | None = None
-        self._log = structlog.get_logger().bind()  # once, since binding costs more than a line
+        self._log = structlog.get_logger().bind()  # once; it would be bound anew for each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

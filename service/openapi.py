@@ -1,70 +1,115 @@
 """The OpenAPI document: what FastAPI makes of the routes, and what only a running server knows.
 
-Knows schemas, and which limits and names of a server they may refer to. Does not know routes: each
-describes itself, in the terms of `of_server` where a range is a setting or a name is a model's.
+Knows schemas, and the limits and names of a server that they may refer to. Does not know routes:
+each describes itself, in the terms of `of_server` where a limit is a setting or a name is a
+model's, and of `request_body` where it reads its parameters itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, TypeAdapter
 
+from service import deepl_languages
 from service.server import Server
 
-_MARK = "x-of-server"
-_FRAMEWORK = ("HTTPValidationError", "ValidationError")
-"""Schemas of FastAPI's own error bodies, which no wire sends."""
+JSON = "application/json"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_OF_SERVER = "x-of-server"
+_REFERENCE = "#/components/schemas/{model}"
+_OF_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+"""Schemas of the framework's own errors, which no wire sends."""
 
 
 def of_server(**keywords: str) -> dict[str, Any]:
-    """Keywords of a schema that each server gives a value of its own.
+    """Keywords of a schema whose values are each server's own.
 
     Args:
-        keywords: names of values in `_values`, by keyword of JSON Schema.
+        keywords: by keyword of JSON Schema, the name of its value in `_values`.
     """
-    return {_MARK: keywords}
+    return {_OF_SERVER: keywords}
+
+
+def request_body(
+    model: type[BaseModel], *, form: type[BaseModel] | None = None, required: bool = False
+) -> dict[str, Any]:
+    """A request's parameters in the terms of OpenAPI.
+
+    Args:
+        model: of the JSON object.
+        form: of the form, if the parameters may come as one.
+        required: whether there has to be a body.
+    """
+    schema = schema_of(model)
+    examples = schema.pop("examples", [])
+    content: dict[str, Any] = {JSON: {"schema": schema}}
+    if examples:
+        named = {f"example {n}": {"value": value} for n, value in enumerate(examples, start=1)}
+        content[JSON]["examples"] = named
+    if form:
+        content |= {media_type: {"schema": schema_of(form)} for media_type in FORMS}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """A type in the terms of OpenAPI, where the framework does not see it."""
+    return TypeAdapter(kind).json_schema(ref_template=_REFERENCE)
 
 
 def document(app: FastAPI, server: Server) -> dict[str, Any]:
     """The OpenAPI document of a running server."""
-    raw = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
-    schemas = raw.setdefault("components", {}).setdefault("schemas", {})
-    for name in _FRAMEWORK:
-        schemas.pop(name, None)
-    completed: dict[str, Any] = _complete(raw, _values(server), schemas)
-    for path in completed["paths"].values():
+    raw = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    shared = raw["components"]["schemas"]
+    for name in _OF_FRAMEWORK:
+        shared.pop(name, None)
+    for path in raw["paths"].values():
         for operation in path.values():
-            # FastAPI's, of every route with a parameter. Ours say 400.
+            # Of every route with a parameter, by the framework; our own status is 400.
             operation["responses"].pop("422", None)
-    completed["servers"] = [{"url": server.settings.root_path or "/"}]
-    return completed
+            for content in _contents(operation):
+                shared |= content["schema"].pop("$defs", {})
+    completed: dict[str, Any] = _complete(raw, _values(server))
+    return completed | {"servers": [{"url": server.settings.root_path or "/"}]}
+
+
+def _contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bodies of a route whose schemas are its own."""
+    for place in (operation.get("requestBody", {}), *operation["responses"].values()):
+        yield from (each for each in place.get("content", {}).values() if "schema" in each)
 
 
 def _values(server: Server) -> dict[str, Any]:
-    settings, catalogue = server.settings, server.translation.catalogue
-    languages = list(catalogue.languages)
+    settings, translation = server.settings, server.translation
+    languages = list(translation.catalogue.languages)
+    deepl_sources, deepl_targets = (
+        deepl_languages.sources(languages),
+        deepl_languages.targets(languages),
+    )
     return {
         "char_limit": settings.char_limit,
         "batch_limit": settings.batch_limit,
         "max_beam_size": settings.max_beam_size,
-        "n_best": 1 + settings.max_alternatives,
-        "max_alternatives": server.translation.max_alternatives,
+        "max_alternatives": translation.max_alternatives,
+        "max_n_best": 1 + settings.max_alternatives,
         "languages": languages,
         "languages_or_auto": [*languages, "auto"],
-        "models": [model.name for model in catalogue.models],
+        "deepl_sources": [each.code for each in deepl_sources],
+        "deepl_targets": [each.code for each in deepl_targets],
+        "models": [model.name for model in translation.catalogue.models],
     }
 
 
-def _complete(node: Any, values: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """A copy with values for marks; definitions within go to the schemas that all share."""
+def _complete(node: Any, values: dict[str, Any]) -> Any:
+    """A copy that says each server's own values."""
     if isinstance(node, list):
-        return [_complete(each, values, schemas) for each in node]
+        return [_complete(each, values) for each in node]
     if not isinstance(node, dict):
         return node
-    for name, definition in node.get("$defs", {}).items():
-        schemas[name] = definition
-    ...
+    copy = {name: _complete(each, values) for name, each in node.items() if name != _OF_SERVER}
+    own = node.get(_OF_SERVER, {})
+    return copy | {keyword: values[name] for keyword, name in own.items()}

@@ -40,8 +40,8 @@ async def read_parameters(request: Request) -> Parameters:
     Raises:
         ServiceError: INVALID_REQUEST, the body is not what its content type says.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if _JSON.fullmatch(media_type):
+    media_type = _media_type(request)
+    if is_json(request):
         return read_json_object(await request.body())
     query = query_parameters(request)
     if media_type == "multipart/form-data":
@@ -59,6 +59,11 @@ def query_parameters(request: Request) -> Parameters:
         ServiceError: INVALID_REQUEST, there are too many.
     """
     return _fields(request.scope["query_string"])
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body says that it is JSON."""
+    return _JSON.fullmatch(_media_type(request)) is not None
 
 
 def read_json_object(body: bytes) -> Parameters:
@@ -99,6 +104,10 @@ def grouped(parameters: Iterable[tuple[str, object]]) -> Mapping[str, Sequence[o
     for name, value in parameters:
         found.setdefault(name, []).extend(value if isinstance(value, list) else [value])
     return found
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _fields(encoded: bytes) -> list[tuple[str, str]]:

@@ -6,9 +6,22 @@ its wire, so `routes.libretranslate` reads its parameters itself.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from service.openapi import of_server
+
+
+_LENGTH = of_server(maxLength="char_limit")
+Text = Annotated[str, Field(min_length=1, json_schema_extra=_LENGTH)]
+Texts = Annotated[
+    list[Annotated[str, Field(json_schema_extra=_LENGTH)]],
+    Field(min_length=1, json_schema_extra=of_server(maxItems="batch_limit")),
+]
+Source = Annotated[str, Field(json_schema_extra=of_server(enum="languages_or_auto"))]
+Target = Annotated[str, Field(json_schema_extra=of_server(enum="languages"))]
+Count = Annotated[int, Field(ge=0, json_schema_extra=of_server(maximum="max_alternatives"))]
 
 
 class ErrorBody(BaseModel):
@@ -17,8 +30,23 @@ class ErrorBody(BaseModel):
     error: str = Field(examples=["Invalid request: missing q parameter"])
 
 
-class TranslateBody(BaseModel):
-    """Parameters of POST /translate, as JSON, form or query string."""
+class TranslateForm(BaseModel):
+    """Parameters of POST /translate, as form or query string."""
+
+    q: Text = Field(description="The text.")
+    source: Source = Field(description="Language code of the texts, or `auto`.")
+    target: Target = Field(description="Language code to translate to.")
+    format: Literal["text", "html", ""] | None = Field(
+        "text", description="Tags of `html` stay as they are; the text between is translated."
+    )
+    alternatives: Count | Literal[""] | None = Field(
+        0, description="Further translations to return."
+    )
+    api_key: str | None = Field("", description="Where the server asks for keys.")
+
+
+class TranslateBody(TranslateForm):
+    """Parameters of POST /translate, as JSON."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -29,14 +57,7 @@ class TranslateBody(BaseModel):
         }
     )
 
-    q: str | list[str] = Field(description="The text or, in JSON only, a list of texts.")
-    source: str = Field(description="Language code of the texts, or `auto`.")
-    target: str = Field(description="Language code to translate to.")
-    format: Literal["text", "html"] = Field(
-        "text", description="Tags of `html` stay as they are; the text between is translated."
-    )
-    alternatives: int = Field(0, ge=0, description="Further translations to return.")
-    api_key: str = Field("", description="Where the server asks for keys.")
+    q: Text | Texts = Field(description="The text, or a list of texts.")  # type: ignore[assignment] # more than in a form
 
 
 class DetectedLanguage(BaseModel):
@@ -57,8 +78,8 @@ class TranslateAnswer(BaseModel):
 class DetectBody(BaseModel):
     """Parameters of POST /detect, as JSON, form or query string."""
 
-    q: str = Field(examples=["Ein Hund läuft."])
-    api_key: str = Field("", description="Where the server asks for keys.")
+    q: Text = Field(examples=["Ein Hund läuft."])
+    api_key: str | None = Field("", description="Where the server asks for keys.")
 
 
 class Language(BaseModel):
@@ -110,19 +131,3 @@ class Readiness(BaseModel):
     engine: str | None = Field(None, description="What does its arithmetic; only when ready.")
     models: list[str] = Field([], description="Names of all models; only when ready.")
     workers: int = Field(0, description="Processes that translate; only when ready.")
-
-
-def request_body(model: type[BaseModel]) -> dict[str, Any]:
-    """A request's parameters in the terms of OpenAPI: JSON or a form."""
-    schema = model.model_json_schema()
-    examples = schema.pop("examples", [])
-    media_types = (
-        "application/json",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    )
-    content = {media_type: {"schema": schema} for media_type in media_types}
-    named = {f"example {n}": {"value": value} for n, value in enumerate(examples, start=1)}
-    if named:
-        content["application/json"]["examples"] = named
-    return {"requestBody": {"required": False, "content": content}}

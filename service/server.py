@@ -140,7 +140,7 @@ def _pivots(outcomes: Sequence[Outcome]) -> dict[str, str]:
     return {"X-Translation-Pivot": ", ".join(pivots)} if pivots else {}
 
 
-def _server(request: Request) -> Server:
+async def _server(request: Request) -> Server:  # not async, it would run in a thread
     server = request.app.state.server
     assert isinstance(server, Server)
     return server

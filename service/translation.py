@@ -32,7 +32,9 @@ from service.work import Options
 log = logging.getLogger("mt.service")
 
 CUT_ASIDE = 20_000
-"""Characters from which on texts are cut on a thread of their own: a millisecond or two."""
+"""Characters from which on texts are cut on a thread of their own, after a millisecond or two."""
+MARKUP_EFFORT = 10
+"""What it costs to cut a character of markup, in characters of plain text."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Segment:
 
     source: str
     found: Found
+    way: Way
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class _Piece:
     source: str
     detection: Detection | None = None
     way: Way | None = None
+    refusal: ServiceError | None = None
+    """Why there is no way."""
     found: dict[int, Found | ServiceError] = field(default_factory=dict)
 
 
@@ -157,12 +162,14 @@ class TranslationService:
 
     def start(self) -> None:
         """Start the workers, without waiting for them."""
+        self._metrics.watch_queue(lambda: len(self.queue), lambda: self.queue.wait_s)
+        self._metrics.watch_workers(self.pool.count)
         self.pool.start()
 
-    async def close(self) -> None:
-        """Finish what was accepted, for as long as a client may still be waiting for it."""
+    async def close(self, timeout_s: float) -> None:
+        """Accept nothing more, finish what was accepted for so many seconds, end the workers."""
         self._closing = True
-        await self.pool.close(self.settings.deadline_s)
+        await self.pool.close(timeout_s)
 
     def check_available(self) -> None:
         """Whether anything is translated now.
@@ -221,9 +228,10 @@ class TranslationService:
         caller is cancelled, the texts give their places in the queue back.
 
         Raises:
-            ServiceError: UNSUPPORTED_LANGUAGE, TOO_LARGE, OVERLOADED.
+            ServiceError: TOO_LARGE, OVERLOADED; UNSUPPORTED_LANGUAGE, languages cannot be detected.
         """
-        if sum(map(len, job.texts)) > CUT_ASIDE:
+        effort = 1 if job.style.format == "text" else MARKUP_EFFORT
+        if effort * sum(map(len, job.texts)) > CUT_ASIDE:
             pieces = await asyncio.to_thread(self._prepare, job)
         else:
             pieces = self._prepare(job)
@@ -250,7 +258,10 @@ class TranslationService:
         if job.model is not None:
             piece.way = Way((self.catalogue.model(job.model),))
         elif source != job.target and has_letters(text):
-            piece.way = self.find_way(source, job.target)
+            try:
+                piece.way = self.find_way(source, job.target)
+            except ServiceError as error:  # of a text whose language was detected
+                piece.refusal = error
         return piece
 
     async def _translate_by(
@@ -261,7 +272,8 @@ class TranslationService:
         def note(number: int, place: int, outcome: Found | ServiceError) -> None:
             pieces[number].found[place] = outcome
             if progress and isinstance(outcome, Found):
-                progress(number, place, Segment(pieces[number].cut.segments[place], outcome))
+                segment = pieces[number].cut.segments[place]
+                progress(number, place, Segment(segment, outcome, way))
 
         unknown: list[tuple[int, int]] = []
         for number, piece in enumerate(pieces):
@@ -340,6 +352,8 @@ def _after(first: Found, second: Found) -> Found:
 
 
 def _answer(piece: _Piece) -> Outcome:
+    if piece.refusal:
+        return piece.refusal
     unchanged = Answer(piece.text, piece.source, detection=piece.detection)
     if piece.way is None:
         return unchanged
@@ -348,7 +362,7 @@ def _answer(piece: _Piece) -> Outcome:
         found = piece.found[place]
         if isinstance(found, ServiceError):
             return found
-        segments.append(Segment(source, found))
+        segments.append(Segment(source, found, piece.way))
     joined = join(piece.cut.frame, [segment.found.translation for segment in segments])
     return dataclasses.replace(
         unchanged,

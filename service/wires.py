@@ -5,7 +5,7 @@ what a request wanted.
 
 | paths | wire | body |
 |---|---|---|
-| /v2/... | DeepL | {"message": text} |
+| /v2/..., /v3/... | DeepL | {"message": text} |
 | /v1/... | native | {"error": {"code", "message", "field", "request_id"}} |
 | all else | LibreTranslate | {"error": text} |
 """
@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from service.errors import STATUS, Kind, ServiceError
@@ -60,18 +62,23 @@ def error_response(scope: Scope, error: ServiceError) -> Response:
     if wire is DEEPL:
         body = {"message": message}
     elif wire is NATIVE:
-        body = {
-            "error": {
-                "code": error.kind,
-                "message": message,
-                "field": error.field,
-                "request_id": scope["state"]["request_id"],
-            }
-        }
+        body = native_error(error, scope["state"]["request_id"])
     else:
         body = {"error": message}
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     return JSONResponse(body, wire.status(error.kind), headers)
+
+
+def native_error(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """A body of the native wire; also in the place of a text that failed alone."""
+    return {
+        "error": {
+            "code": error.kind,
+            "message": error.message,
+            "field": error.field,
+            "request_id": request_id,
+        }
+    }
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -80,12 +87,16 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _client_gone)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(Exception, _internal_error)
+
+
+def internal_error(request: Request) -> Response:
+    """The answer to a request that ran into a bug of ours; the traceback is in the log."""
+    return error_response(request.scope, ServiceError(Kind.INTERNAL, "internal error"))
 
 
 def _wire(scope: Scope) -> Wire:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    if path.startswith("/v2/"):
+    if path.startswith(("/v2/", "/v3/")):  # glossaries of several languages are in version 3
         return DEEPL
     return NATIVE if path.startswith("/v1/") else LIBRETRANSLATE
 
@@ -110,7 +121,20 @@ def _http_exception(request: Request, error: Exception) -> Response:
     refusal = ServiceError(kinds.get(error.status_code, Kind.INVALID_REQUEST), str(error.detail))
     response = error_response(request.scope, refusal)
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done with a path; the router names the methods of one of its routes only."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return sorted(
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.path and compile_path(route.path)[0].match(path)
+        for method in route.methods or ()
+    )
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:
@@ -120,8 +144,3 @@ def _invalid_request(request: Request, error: Exception) -> Response:
     field = ".".join(where) or None
     message = f"{field}: {mistake['msg']}" if field else str(mistake["msg"])
     return error_response(request.scope, ServiceError(Kind.INVALID_REQUEST, message, field=field))
-
-
-def _internal_error(request: Request, error: Exception) -> Response:
-    # The traceback is in the log: the server writes it.
-    return error_response(request.scope, ServiceError(Kind.INTERNAL, "internal error"))

@@ -60,12 +60,13 @@ class _Reader:
         self._ignore_tags = ignore_tags
         self._open: list[str] = []
         self._count = Counter[str]()
+        self._raw_to = 0  # up to here there is no markup
         self._untouched_from: int | None = None  # depth of the outermost element left as it is
 
     def spans(self) -> Iterator[tuple[int, int]]:
         position: int | None = 0
         while position is not None:
-            token = next_token(self._text, position, self._kind)
+            token = next_token(self._text, max(position, self._raw_to), self._kind)
             if self._translates_at(position):
                 yield position, token.start if token else len(self._text)
             position = self._after(token) if token else None
@@ -151,10 +152,15 @@ class _HTMLReader(_Reader):
             return None
         if is_foreign or token.name == "noscript":
             return self._doubt(end, token)
-        return None if token.end <= self._doubtful_to < end else end
+        if token.start < self._doubtful_to < end:
+            return None
+        self._raw_to = end
+        return token.end
 
     def _doubt(self, end: int, token: Token) -> int | None:
         """Read markup on, up to a place where the other reading begins to find some again."""
+        if end == token.end:
+            return end
         if token.start < self._doubtful_to:
             return None
         self._doubtful_to = end

@@ -9,14 +9,22 @@ from __future__ import annotations
 import copy
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from mt.config import SearchConfig
 from service.cutting import Sentences
 from service.errors import Kind
+from service.openapi import of_server
 from service.parameters import clean
-from service.schemas import of_server
 from service.sharing import Origin
 
 NOT_PER_REQUEST = ("max_source_pieces", "batch_rows", "batch_tokens")
@@ -30,27 +38,35 @@ class _Body(BaseModel):
         extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, fields: Any) -> Any:
+        """JSON has one kind of number: 5.0 is as whole as 5."""
+        if not isinstance(fields, dict):
+            return fields
+        return {
+            name: int(value) if isinstance(value, float) and value.is_integer() else value
+            for name, value in fields.items()
+        }
+
 
 def _search_fields() -> dict[str, Any]:
-    """All of SearchConfig's fields that a request may set, each of them optional."""
+    """The fields of SearchConfig that a request may set, none of which it has to."""
     fields = {}
-    for name, field in SearchConfig.model_fields.items():
-        if name in NOT_PER_REQUEST:
-            continue
-        own = copy.copy(field)
-        own.default = None
-        if name == "beam_size":
-            own.json_schema_extra = of_server(maximum="max_beam_size")
-        fields[name] = (Annotated[field.annotation, *field.metadata] | None, own)  # type: ignore[valid-type]
+    for name, defined in SearchConfig.model_fields.items():
+        if name not in NOT_PER_REQUEST:
+            field = copy.copy(defined)
+            field.default = None
+            fields[name] = (defined.annotation, field)
+    fields["beam_size"][1].json_schema_extra = of_server(maximum="max_beam_size")
     return fields
 
 
-class SearchOptions(create_model("_SearchFields", __base__=_Body, **_search_fields())):  # type: ignore[misc] # made of fields defined elsewhere
-    """How a translation is looked for; what is not given is as the model has it."""
+_Fields = create_model("_Fields", __base__=_Body, **_search_fields())
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"beam_size": 8}, {"temperature": 0.7, "seed": 3}]}
-    )
+
+class SearchOptions(_Fields):
+    """How a translation is looked for; what is not given is as the model has it."""
 
 
 def _read_texts(value: object) -> list[str]:
@@ -62,6 +78,13 @@ def _read_texts(value: object) -> list[str]:
 
 _Text = Annotated[str, Field(json_schema_extra=of_server(maxLength="char_limit"))]
 _Texts = Annotated[list[_Text], Field(json_schema_extra=of_server(maxItems="batch_limit"))]
+_Source = Annotated[
+    str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="languages_or_auto"))
+]
+_Target = Annotated[
+    str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="languages"))
+]
+_Name = Annotated[str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="models"))]
 
 
 class TranslateRequest(_Body):
@@ -87,14 +110,12 @@ class TranslateRequest(_Body):
 
     texts: Annotated[list[str], PlainValidator(_read_texts, json_schema_input_type=_Text | _Texts)]
     """A text, or a list of texts."""
-    source: str | None = Field(
-        None, json_schema_extra=of_server(enum="sources"), examples=["de", "auto"]
-    )
+    source: _Source | None = None
     """Language of the texts; null or "auto" has that of each text detected. Upper case and a
     region ("de-DE") do no harm."""
-    target: str | None = Field(None, json_schema_extra=of_server(enum="targets"), examples=["en"])
+    target: _Target | None = None
     """Language to translate to; written like `source`."""
-    model: str | None = Field(None, json_schema_extra=of_server(enum="models"), examples=["de-en"])
+    model: _Name | None = None
     """Name of the model to use. It gives both languages, and refuses others. If neither `model`
     nor `target` is given, it is the server's default model."""
     format: Literal["text", "html", "xml"] = "text"
@@ -102,7 +123,7 @@ class TranslateRequest(_Body):
     sentences: Sentences = "split"
     """split: line ends and ends of sentences both end a segment, the unit of translation. unwrap: a
     single line end counts as a space. whole: each text is one segment."""
-    n_best: int = Field(1, ge=1, json_schema_extra=of_server(maximum="n_best"))
+    n_best: int = Field(1, ge=1, json_schema_extra=of_server(maximum="max_n_best"))
     """Translations of each text: the best one and n_best - 1 alternatives. There may be fewer. No
     more than the beam size, unless they are drawn (`temperature`)."""
     search: SearchOptions = SearchOptions()

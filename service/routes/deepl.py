@@ -30,8 +30,8 @@ from service.deepl_schemas import (
     UsageAnswer,
 )
 from service.errors import Kind, ServiceError
+from service.openapi import request_body
 from service.parameters import Parameters, query_parameters, read_parameters
-from service.schemas import request_body
 from service.server import Server, ServerOf, carry_out
 from service.sharing import Origin
 from service.translation import Answer
@@ -49,7 +49,7 @@ TRANSLATION_REFUSALS = REFUSALS | {code: {"model": Message} for code in (404, 42
     "/translate",
     response_model=TranslateTextAnswer,
     responses=TRANSLATION_REFUSALS,
-    openapi_extra=request_body(TranslateTextBody),
+    openapi_extra=request_body(TranslateTextBody, form=TranslateTextBody),
 )
 async def translate(request: Request, server: ServerOf) -> Response:
     """Translate up to 50 texts."""

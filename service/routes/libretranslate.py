@@ -18,6 +18,7 @@ from service.catalogue import shortened
 from service.cutting import Style
 from service.errors import Kind, ServiceError
 from service.languages import language_name
+from service.openapi import request_body
 from service.parameters import clean, read_parameters, unique
 from service.schemas import (
     DetectBody,
@@ -29,7 +30,7 @@ from service.schemas import (
     LanguageDefaults,
     TranslateAnswer,
     TranslateBody,
-    request_body,
+    TranslateForm,
 )
 from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
@@ -50,7 +51,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     "/translate",
     response_model=TranslateAnswer,
     responses=REFUSALS,
-    openapi_extra=request_body(TranslateBody),
+    openapi_extra=request_body(TranslateBody, form=TranslateForm),
 )
 async def translate(request: Request, server: ServerOf) -> Response:
     """Translate a text or a list of texts."""
@@ -68,7 +69,7 @@ async def translate(request: Request, server: ServerOf) -> Response:
     "/detect",
     response_model=list[DetectedLanguage],
     responses=REFUSALS,
-    openapi_extra=request_body(DetectBody),
+    openapi_extra=request_body(DetectBody, form=DetectBody),
 )
 async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     """The languages served that a text may be in, likeliest first."""
@@ -211,7 +212,7 @@ def _read_format(value: object) -> Literal["text", "html"]:
 
 def _key(parameters: Mapping[str, object]) -> str | None:
     value = parameters.get("api_key")
-    return value if isinstance(value, str) and value else None
+    return None if value is None else _string(value, "api_key") or None
 
 
 def _string(value: object, name: str) -> str:

@@ -274,7 +274,7 @@ def test_a_draining_server_answers_what_it_accepted_and_refuses_the_rest():
 
     async def conversation(client):
         busy = await occupy(client, workers)
-        draining = asyncio.create_task(client.server.translation.close())
+        draining = asyncio.create_task(client.server.translation.close(WAIT_S))
         await until(lambda: client.server.translation.status == "draining")
         refused = await client.translate("late")
         assert refused.status_code == 503

@@ -1,0 +1,158 @@
+"""What a request of the native wire asks for.
+
+Knows the fields of a request and which of them contradict each other, or what is served. Does not
+know how a job is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from mt.config import SearchConfig
+from service.catalogue import Catalogue, Model, shortened
+from service.cutting import Style
+from service.errors import Kind, ServiceError
+from service.native.schemas import TranslateRequest
+from service.parameters import is_json, read_json_object
+from service.server import Server
+from service.settings import Settings
+from service.translation import Job
+from service.work import Options
+
+AUTO = "auto"
+
+
+async def read_request(request: Request) -> TranslateRequest:
+    """The body, checked field by field.
+
+    Raises:
+        ServiceError: INVALID_REQUEST.
+    """
+    body = await request.body()
+    if not is_json(request):
+        raise ServiceError(
+            Kind.INVALID_REQUEST, "the body has to be JSON, with Content-Type: application/json"
+        )
+    fields = dict(read_json_object(body))
+    try:
+        return TranslateRequest.model_validate(fields)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def read_job(asked: TranslateRequest, server: Server) -> Job:
+    """The job that a request describes.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, UNSUPPORTED_LANGUAGE, or NOT_FOUND for a model.
+    """
+    _check_limits(asked, server.settings)
+    catalogue = server.translation.catalogue
+    source, target, model = _languages(asked, catalogue)
+    if model is None and source is None:
+        server.translation.check_detects()
+    elif model is None and source is not None and source != target:
+        server.translation.find_way(source, target)
+    last = _last_models(catalogue, source, target, model)
+    return Job(
+        asked.texts,
+        source,
+        target,
+        model.name if model else None,
+        Options(asked.n_best, _search(asked, last)),
+        Style(asked.format, asked.sentences),
+    )
+
+
+def _languages(
+    asked: TranslateRequest, catalogue: Catalogue
+) -> tuple[str | None, str, Model | None]:
+    """Source, if it is not to be detected; target; and the model, if there is no choice."""
+    source = None
+    if asked.source is not None and asked.source.strip().lower() != AUTO:
+        source = _language(asked.source, "source", catalogue)
+    target = None if asked.target is None else _language(asked.target, "target", catalogue)
+    if asked.model is None and target is not None:
+        return source, target, None
+    model = catalogue.default if asked.model is None else catalogue.model(asked.model)
+    for field, given, own in (("source", source, model.source), ("target", target, model.target)):
+        if given not in (None, own):
+            raise ServiceError(
+                Kind.UNSUPPORTED_LANGUAGE,
+                f"{field}: model {model.name} translates {model.source} to {model.target}, "
+                f"not {'from' if field == 'source' else 'to'} {given}",
+                field=field,
+            )
+    return model.source, model.target, model
+
+
+def _language(value: str, field: str, catalogue: Catalogue) -> str:
+    code = catalogue.language(value)
+    if code is None:
+        served = ", ".join(catalogue.languages)
+        message = f"{field}: {shortened(value)} is not supported; there are {served}"
+        raise ServiceError(Kind.UNSUPPORTED_LANGUAGE, message, field=field)
+    return code
+
+
+def _last_models(
+    catalogue: Catalogue, source: str | None, target: str, model: Model | None
+) -> Sequence[Model]:
+    """The models that may write the translation, which the search options are for."""
+    if model is not None:
+        return [model]
+    if source is None:
+        return [each for each in catalogue.models if each.target == target]
+    way = catalogue.way(source, target)
+    return [way.models[-1]] if way else []
+
+
+def _search(asked: TranslateRequest, models: Sequence[Model]) -> tuple[tuple[str, Any], ...]:
+    """The options that are not the models' own anyway, so that equal work is seen to be equal."""
+    given = asked.search.model_dump(exclude_unset=True)
+    for model in models:
+        try:
+            search = SearchConfig.model_validate(model.search.model_dump() | given)
+        except ValidationError as error:
+            raise _refusal(error, within="search") from error
+        if not search.temperature and asked.n_best > search.beam_size:
+            raise _invalid(
+                "n_best", f"{asked.n_best} translations are more than a beam of {search.beam_size}"
+            )
+    return tuple(
+        (name, value)
+        for name, value in sorted(given.items())
+        if any(getattr(model.search, name) != value for model in models)
+    )
+
+
+def _check_limits(asked: TranslateRequest, settings: Settings) -> None:
+    longest = max(map(len, asked.texts), default=0)
+    beam_size = asked.search.model_dump(exclude_unset=True).get("beam_size", 0)
+    limits = (
+        ("texts", "the number of texts", len(asked.texts), settings.batch_limit),
+        ("texts", "the length of a text", longest, settings.char_limit),
+        ("n_best", "n_best", asked.n_best, 1 + settings.max_alternatives),
+        ("search.beam_size", "beam_size", beam_size, settings.max_beam_size),
+    )
+    for field, what, size, limit in limits:
+        if size > limit:
+            raise _invalid(field, f"{what} is {size}, more than the {limit} allowed here")
+
+
+def _refusal(error: ValidationError, within: str | None = None) -> ServiceError:
+    mistake = error.errors(include_url=False, include_input=False)[0]
+    places = [shortened(str(place)) for place in (within, *mistake["loc"]) if place is not None]
+    field = ".".join(places)
+    # What pydantic puts before the message of a check of our own says nothing to a client.
+    return _invalid(field, mistake["msg"].removeprefix("Value error, "))
+
+
+def _invalid(field: str, message: str) -> ServiceError:
+    return ServiceError(
+        Kind.INVALID_REQUEST, f"{field}: {message}" if field else message, field=field or None
+    )

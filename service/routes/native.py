@@ -1,0 +1,178 @@
+"""The native wire: its routes.
+
+Knows which route answers what. `service.native` knows the bodies.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from service.access import Client
+from service.catalogue import Model
+from service.errors import ServiceError
+from service.languages import language_name
+from service.native.reading import read_job, read_request
+from service.native.rendering import Renderer, model_reference
+from service.native.schemas import (
+    ErrorEvent,
+    LanguageList,
+    LanguageName,
+    LanguagePair,
+    ModelDetails,
+    ModelList,
+    NativeErrorBody,
+    ResultEvent,
+    SegmentEvent,
+    TranslateRequest,
+    TranslateResult,
+)
+from service.native.streaming import JSON_LINES, SSE, Announce, Event, stream
+from service.observability import record_of
+from service.openapi import of_server, request_body, schema_of
+from service.server import Answers, Server, ServerOf, carry_out
+from service.translation import Job, Progress
+from service.waiting import receive_in_time
+
+router = APIRouter(prefix="/v1", tags=["native"])
+
+Responses = dict[int | str, dict[str, Any]]
+FAILURES: Responses = {500: {"model": NativeErrorBody}}
+REFUSALS: Responses = FAILURES | {
+    code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 503, 504)
+}
+BODY = request_body(TranslateRequest, required=True)
+STREAM = {
+    "description": "Segments as they are translated, each an event; the last event has the whole "
+    "result, or an error.",
+    "content": {
+        media_type: {"schema": schema_of(SegmentEvent | ResultEvent | ErrorEvent)}
+        for media_type in (*JSON_LINES, SSE)
+    },
+}
+ModelName = Annotated[str, Path(json_schema_extra=of_server(enum="models"))]
+
+
+@router.post("/translate", response_model=TranslateResult, responses=REFUSALS, openapi_extra=BODY)
+async def translate(request: Request, server: ServerOf) -> Response:
+    """Translate texts, and tell all there is to tell about the translations.
+
+    A text that cannot be translated has an error in its place, and the others are answered; the
+    request fails only if no text could be translated.
+    """
+    order = await _receive(request, server)
+    answers = await order.carry_out()
+    return JSONResponse(order.renderer.result(answers.outcomes), headers=answers.headers)
+
+
+@router.post(
+    "/translate/stream",
+    response_class=Response,
+    responses=REFUSALS | {200: STREAM},
+    openapi_extra=BODY,
+)
+async def translate_as_stream(request: Request, server: ServerOf) -> Response:
+    """Translate texts as `/v1/translate` does, and send each segment as soon as it is there.
+
+    A line of JSON an event, or Server-Sent Events with the same in their data for clients that
+    accept `text/event-stream`.
+    """
+    order = await _receive(request, server)
+
+    async def work(announce: Announce) -> Event:
+        answers = await order.carry_out(
+            lambda text, index, segment: announce(
+                order.renderer.segment_event(text, index, segment)
+            )
+        )
+        return order.renderer.result_event(answers.outcomes)
+
+    def write_error(error: ServiceError) -> Event:
+        record_of(request).error = error.kind
+        return order.renderer.error_event(error)
+
+    return await stream(work, write_error, request.headers.get("accept", ""))
+
+
+@router.get("/models", responses=FAILURES)
+async def models(server: ServerOf) -> ModelList:
+    """The models that are served, the default one first."""
+    catalogue = server.translation.catalogue
+    return ModelList(models=[_details(model, server) for model in catalogue.models])
+
+
+@router.get("/models/{name}", responses=FAILURES | {404: {"model": NativeErrorBody}})
+async def model(name: ModelName, server: ServerOf) -> ModelDetails:
+    """A model that is served."""
+    return _details(server.translation.catalogue.model(name), server)
+
+
+@router.get("/languages", responses=FAILURES)
+async def languages(server: ServerOf) -> LanguageList:
+    """The languages that are served, and the ways between them."""
+    catalogue = server.translation.catalogue
+    ways = [
+        way
+        for source, target in itertools.permutations(catalogue.languages, 2)
+        if (way := catalogue.way(source, target))
+    ]
+    return LanguageList(
+        languages=[
+            LanguageName(code=code, name=language_name(code)) for code in catalogue.languages
+        ],
+        pairs=[
+            LanguagePair(
+                source=way.source,
+                target=way.target,
+                pivot=way.pivot,
+                models=[model.name for model in way.models],
+            )
+            for way in ways
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A request that was read, and is worth carrying out."""
+
+    request: Request
+    server: Server
+    client: Client
+    job: Job
+    deadline: float
+
+    async def carry_out(self, progress: Progress | None = None) -> Answers:
+        return await carry_out(
+            self.request, self.server, self.client, self.job, self.deadline, progress
+        )
+
+    @property
+    def renderer(self) -> Renderer:
+        engines = self.server.translation.pool.engines
+        return Renderer(self.job.target, engines, record_of(self.request).request_id)
+
+
+async def _receive(request: Request, server: Server) -> _Order:
+    deadline = server.deadline()
+    asked = await receive_in_time(read_request(request), deadline)
+    client = server.identify(request, None)
+    return _Order(request, server, client, read_job(asked, server), deadline)
+
+
+def _details(model: Model, server: Server) -> ModelDetails:
+    return ModelDetails(
+        **model_reference(model, server.translation.pool.engines),
+        source=model.source,
+        target=model.target,
+        default=model is server.translation.catalogue.default,
+        bleu=model.bleu,
+        signature=model.signature,
+        licence=model.licence,
+        card=model.card,
+    )

@@ -1,0 +1,186 @@
+"""Markup of any kind survives any translation of the texts between it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from mt.markup import Markup, split_markup
+
+KINDS = st.sampled_from(["html", "xml"])
+# What opens, closes or looks like markup, so that random texts meet it often.
+PIECES = [
+    *("<", "</", ">", "/>", "<!--", "-->", "--!>", "<!-->", "<!--->", "<!", "<?", "?>", "</>"),
+    *("&", ";", "&amp;", "&lt;", "&#60;", "&lt", "&nbsp;", "&#160;", "&#0;", "&#1", "&x;"),
+    *('"', "'", "=", '="', "='", " ", "\n", "\r", "\t", "\f", "/", "!", "-", "\xa0", "\u017f"),
+    *("a", "ja", "Hund ", "犬", "7", "<a ", "<a href=", "<a title='", '<a title="', "\ud800"),
+    *("<p>", "</p>", "<br/>", "<b>", "</b>", "<x>", "</x>", "<code>", "</code>", "<plaintext>"),
+    *("<p translate=no>", "<i class='x notranslate'>", "</i>", "<!DOCTYPE ", "[", "]>"),
+    *("<script>", "</script>", "<SCRIPT ", "</script", "<style>", "</style>"),
+    *("<title>", "</title>", "<textarea>", "</textarea>"),
+]
+# Not read as browsers do by the parser that the tests compare with, which builds no SVG.
+TREACHEROUS = ["<svg>", "</svg>", "<math>", "<noscript>", "</noscript>", "<![CDATA[", "]]>"]
+SOUP = st.lists(st.sampled_from(PIECES + TREACHEROUS), max_size=25).map("".join)
+TEXTS = st.text(st.characters(exclude_categories=())) | SOUP
+IGNORED = st.sampled_from([frozenset(), frozenset({"x"}), frozenset({"X", "b"})])
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\" onclick=\"x\" ' onclick='x' onclick=x ja",
+    "--><img src=x onerror=alert(1)>",
+    "]]><b>ja</b>",
+    "</title></textarea></style></script><b>ja",
+    "&lt;b&gt; &nbsp; &#60;ja",
+    "ja\xa0&",
+]
+
+
+def hostile_to(markup: Markup, data: st.DataObject) -> list[str]:
+    count = len(markup.texts)
+    return data.draw(st.lists(st.sampled_from(HOSTILE), min_size=count, max_size=count))
+
+
+@given(TEXTS, KINDS, IGNORED)
+def test_the_texts_joined_are_the_text(text, kind, ignored):
+    markup = split_markup(text, kind, ignored)
+    assert markup.join(markup.texts) == text
+
+
+@given(TEXTS, KINDS)
+def test_gaps_and_originals_alternate_through_the_text(text, kind):
+    markup = split_markup(text, kind)
+    pairs = zip(markup.gaps, (*markup.originals, ""), strict=True)
+    assert "".join(gap + original for gap, original in pairs) == text
+
+
+@given(TEXTS, KINDS)
+def test_every_text_has_a_letter(text, kind):
+    texts = split_markup(text, kind).texts
+    assert all(any(character.isalpha() for character in text) for text in texts)
+
+
+@given(SOUP, KINDS, IGNORED, st.data())
+@settings(max_examples=300)
+def test_whatever_is_handed_back_is_read_as_text_in_the_same_place(text, kind, ignored, data):
+    markup = split_markup(text, kind, ignored)
+    translations = hostile_to(markup, data)
+    again = split_markup(markup.join(translations), kind, ignored)
+    assert (again.gaps, again.texts) == (markup.gaps, tuple(translations))
+
+
+class Events:
+    """What an HTML parser meets that is alive: tags, comments, and the text of scripts."""
+
+    def __init__(self) -> None:
+        self.alive: list[Any] = []
+        self._raw: list[str] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.alive.append(("start", name, dict(attributes)))
+        self._raw.append(name)
+
+    def end(self, name: str) -> None:
+        self.alive.append(("end", name))
+        if name in self._raw:
+            while self._raw.pop() != name:
+                pass
+
+    def data(self, text: str) -> None:
+        if self._raw and self._raw[-1] in ("script", "style"):
+            self.alive.append(("script", text))
+
+    def comment(self, text: str) -> None:
+        self.alive.append(("comment", text))
+
+    def pi(self, target: str, text: str | None) -> None:
+        self.alive.append(("instruction", target, text))
+
+    def close(self) -> list[Any]:
+        return self.alive
+
+
+def alive(text: str) -> list[Any]:
+    parser = etree.HTMLParser(target=Events())
+    # The letter keeps the parser from refusing a text without any content.
+    return list(etree.fromstring("<html><body>ja" + text, parser))
+
+
+@pytest.mark.skipif(etree.LIBXML_VERSION < (2, 14), reason="no tokenizer of HTML 5 to compare with")
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join), st.data())
+@settings(max_examples=500)
+def test_an_html_parser_finds_the_same_markup_whatever_is_handed_back(text, data):
+    text = text.replace("\ud800", "")  # which the parser cannot take
+    markup = split_markup(text, "html")
+    assert alive(markup.join(hostile_to(markup, data))) == alive(text)
+
+
+NAMES = st.sampled_from(["a", "b", "ü:x", "title", "script"])
+CONTENT = st.text(st.sampled_from("aä犬<>&\"' \n\xa0-]7"), max_size=8)
+
+
+def element(name: str, attributes: dict[str, str], content: Sequence[str]) -> str:
+    inside = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items())
+    return f"<{name}{inside}>{''.join(content)}</{name}>" if content else f"<{name}{inside}/>"
+
+
+LEAVES = st.one_of(
+    CONTENT.map(escape),
+    st.sampled_from(
+        ["<!-- <a> ' -->", "<?php a > b ?>", "<![CDATA[<a>ja]]>", "&#228;", "&apos;ja"]
+    ),
+)
+XML = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        element,
+        NAMES.map(lambda name: name.replace("ü:", "ü")),
+        st.dictionaries(st.sampled_from(["c", "d"]), CONTENT, max_size=2),
+        st.lists(inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+
+
+def nodes(text: str) -> list[tuple[Any, dict[str, str]]]:
+    """Tag and attributes of every node, comments and instructions by their text."""
+    parser = etree.XMLParser(strip_cdata=False)
+    return [
+        (node.tag, dict(node.attrib)) if isinstance(node.tag, str) else (str(node), {})
+        for node in etree.fromstring(f"<root>{text}</root>", parser).iter()
+    ]
+
+
+@given(XML, st.data())
+def test_an_xml_parser_finds_the_same_nodes_whatever_is_handed_back(text, data):
+    markup = split_markup(text, "xml")
+    assert nodes(markup.join(hostile_to(markup, data))) == nodes(text)
+
+
+@given(XML)
+def test_the_texts_are_what_an_xml_parser_reads(text):
+    root = etree.fromstring(f"<root>{text}</root>", etree.XMLParser(strip_cdata=False))
+    markup = split_markup(text, "xml")
+    read = "".join(root.itertext(with_tail=True))
+    position = 0
+    for each in markup.texts:
+        position = read.index(each, position) + len(each)
+
+
+RUNS = st.builds(
+    lambda unit, times: unit * times,
+    st.lists(st.sampled_from(PIECES + TREACHEROUS), min_size=1, max_size=3).map("".join),
+    st.integers(1000, 5000),
+)
+
+
+@given(RUNS, KINDS)
+@settings(max_examples=40)
+def test_a_huge_run_of_anything_survives(text, kind):
+    markup = split_markup(text, kind)
+    assert markup.join(markup.texts) == text

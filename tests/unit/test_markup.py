@@ -1,0 +1,339 @@
+import pytest
+
+from mt.markup import Markup, split_markup
+
+
+def html(text: str, *ignored: str) -> list[str]:
+    return list(split_markup(text, "html", frozenset(ignored)).texts)
+
+
+def xml(text: str, *ignored: str) -> list[str]:
+    return list(split_markup(text, "xml", frozenset(ignored)).texts)
+
+
+def shouted(text: str, kind="html") -> str:
+    """The text with every text in it in capitals."""
+    markup = split_markup(text, kind)
+    return markup.join([each.upper() for each in markup.texts])
+
+
+# Texts and gaps
+
+
+def test_tags_stand_in_the_gaps():
+    markup = split_markup("<p>Ein <b>Hund</b> bellt.</p>\n", "html")
+    assert markup == Markup(
+        kind="html",
+        gaps=("<p>", "<b>", "</b>", "</p>\n"),
+        originals=("Ein ", "Hund", " bellt."),
+        texts=("Ein ", "Hund", " bellt."),
+    )
+    assert markup.join(["A ", "dog", " barks."]) == "<p>A <b>dog</b> barks.</p>\n"
+
+
+@pytest.mark.parametrize("kind", ["html", "xml"])
+def test_a_text_without_markup_is_one_text(kind):
+    assert split_markup("Ja.\n\nNein.", kind).texts == ("Ja.\n\nNein.",)
+    assert split_markup("", kind) == Markup(kind, gaps=("",), originals=(), texts=())
+
+
+def test_what_has_no_letter_is_gap():
+    assert html("<td>7 &amp; 8</td><td> \n</td><td>--- &nbsp;</td><td>&uuml;</td>") == ["ü"]
+
+
+def test_the_translations_have_to_be_as_many_as_the_texts():
+    with pytest.raises(AssertionError):
+        split_markup("Ja<br>Nein", "html").join(["Yes"])
+
+
+# References and escaping
+
+
+def test_escaped_markup_stays_escaped():
+    source = "&lt;img src=x onerror=alert(1)&gt; ja"
+    assert html(source) == ["<img src=x onerror=alert(1)> ja"]
+    assert shouted(source) == "&lt;IMG SRC=X ONERROR=ALERT(1)&gt; JA"
+
+
+def test_a_translation_cannot_bring_forth_markup():
+    markup = split_markup("<b>Hund</b>", "html")
+    assert markup.join(["<script>x && y</script>"]) == (
+        "<b>&lt;script&gt;x &amp;&amp; y&lt;/script&gt;</b>"
+    )
+
+
+def test_a_reference_in_a_translation_is_text():
+    assert split_markup("ja", "html").join(["&lt;b&gt;"]) == "&amp;lt;b&amp;gt;"
+
+
+def test_an_unchanged_text_keeps_its_references():
+    source = "<i>&uuml; &#252; &xfc; ü < & &amp; &amp &nbsp;</i>"
+    markup = split_markup(source, "html")
+    assert markup.texts == ("ü ü &xfc; ü < & & & \xa0",)
+    assert markup.join(markup.texts) == source
+
+
+@pytest.mark.parametrize(("kind", "reference"), [("html", "&nbsp;"), ("xml", "&#160;")])
+def test_a_no_break_space_is_written_as_the_language_does(kind, reference):
+    assert split_markup("ja", kind).join(["10\xa0km"]) == f"10{reference}km"
+
+
+@pytest.mark.parametrize(
+    ("reference", "character"),
+    [
+        ("&Auml;", "Ä"),
+        ("&auml", "ä"),
+        ("&#228;", "ä"),
+        ("&#xE4;", "ä"),
+        ("&#000000000000228;", "ä"),
+        ("&#0;", "\ufffd"),
+        ("&#xD800;", "\ufffd"),
+        ("&#99999999999;", "\ufffd"),
+        ("&#" + "9" * 5000 + ";", "\ufffd"),
+        ("&#150;", "–"),
+        ("&unknown;", "&unknown;"),
+    ],
+)
+def test_a_reference_in_html_is_read(reference, character):
+    assert html(f"ja {reference}!") == [f"ja {character}!"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "character"),
+    [
+        ("&lt;", "<"),
+        ("&apos;", "'"),
+        ("&auml;", "ä"),
+        ("&#228;", "ä"),
+        ("&#xe4;", "ä"),
+        ("&#000000000000228;", "ä"),
+        ("&#x1F415;", "🐕"),
+        ("&auml", "&auml"),
+        ("&#228", "&#228"),
+        ("& ", "& "),
+    ],
+)
+def test_a_reference_in_xml_is_read(reference, character):
+    assert xml(f"<a>ja {reference}!</a>") == [f"ja {character}!"]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["&brand;", "&m:x.y-z;", "&#0;", "&#xD800;", "&#xFFFF;", "&#1114112;", "&#" + "9" * 5000 + ";"],
+)
+def test_a_reference_in_xml_that_is_unknown_stays_as_markup(reference):
+    assert shouted(f"<a>ja {reference} ja</a>", "xml") == f"<a>JA {reference} JA</a>"
+
+
+# Where markup ends
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<a title="x > y">',
+        "<a title='\"x\" > y'>",
+        '<a title = "x > y" href=/a/b/>',
+        "<a title=\"x\"y='>'>",
+        "<a =>",
+        "<a / b>",
+        "<a<b>",
+        "<A\n\tB\f/>",
+        "</a b='>'>",
+        "<a b=c\"d'e>",
+    ],
+)
+@pytest.mark.parametrize("kind", ["html", "xml"])
+def test_a_tag_ends_behind_its_attributes(tag, kind):
+    assert shouted(f"ja{tag}ja", kind) == f"JA{tag}JA"
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!-- <b>nein</b> -->",
+        "<!-->",
+        "<!--->",
+        "<!---->",
+        "<!-- nein --!>",
+        "<!DOCTYPE html>",
+        "<!doctype html>",
+        "<![endif]>",
+        "<!--[if mso]><b>nein</b><![endif]-->",
+        "<?php nein ?>",
+        "</>",
+        "</ nein>",
+        "<!>",
+    ],
+)
+def test_markup_of_html_that_is_no_tag_stays(markup):
+    assert shouted(f"ja{markup}ja") == f"JA{markup}JA"
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!-- <b>nein</b> --!> -->",
+        "<!--> nein -->",
+        "<![CDATA[ <b>nein</b> > ]]>",
+        "<?nein a > b ?>",
+        '<!DOCTYPE a PUBLIC "x > y" [<!ENTITY e "> nein">]>',
+        "<!DOCTYPE a [<!-- ' ]> nein --><?nein ]> ' ?><!ELEMENT b (c)>]>",
+        "<ü:nein.x>",
+    ],
+)
+def test_markup_of_xml_that_is_no_tag_stays(markup):
+    assert shouted(f"ja{markup}ja", "xml") == f"JA{markup}JA"
+
+
+@pytest.mark.parametrize("kind", ["html", "xml"])
+@pytest.mark.parametrize(
+    "rest", ["<b", '<b c="nein>nein', "<b c='>ja", "<!-- nein >", "<!nein", "</b x"]
+)
+def test_what_is_never_closed_reaches_to_the_end(rest, kind):
+    assert shouted(f"ja{rest}", kind) == f"JA{rest}"
+
+
+@pytest.mark.parametrize("kind", ["html", "xml"])
+@pytest.mark.parametrize(
+    "stray", ["ja < nein", "ja <3", "ja<", "<<< ja", "ja > nein", "a <= b", "< b>"]
+)
+def test_a_sign_that_opens_nothing_is_text(stray, kind):
+    assert split_markup(stray, kind).texts == (stray,)
+
+
+# What is left as it is
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("script", "style", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript"),
+        *("code", "kbd", "samp", "var", "svg", "math"),
+    ],
+)
+def test_the_content_of_some_elements_of_html_stays(name):
+    source = f"ja<{name.upper()} x>nein</{name} >ja"
+    assert shouted(source) == f"JA<{name.upper()} x>nein</{name} >JA"
+
+
+def test_the_title_is_text_without_markup():
+    assert html("<title>Ja <b> &amp; ja</title>ja") == ["Ja <b> & ja", "ja"]
+
+
+@pytest.mark.parametrize(
+    "content", ["a<b && c>d", "'<b title=\"'", "</scripts><b c='", "</\u017fcript><b c='", "<!--"]
+)
+def test_a_script_ends_at_its_own_end_tag_only(content):
+    assert html(f"ja<script>{content}</SCRIPT\n>ja") == ["ja", "ja"]
+
+
+def test_nothing_is_translated_behind_a_script_that_may_hide_its_end():
+    # To a browser "nein" is part of the script.
+    assert html("ja<script><!--<script></script>nein--></script>nein") == ["ja"]
+
+
+@pytest.mark.parametrize("kind", ["html", "xml"])
+@pytest.mark.parametrize(
+    "mark", ["translate=no", 'translate="NO"', "class='x notranslate y'", "id=1 translate = 'no'"]
+)
+def test_marked_elements_stay_with_all_they_hold(mark, kind):
+    source = f"<p>ja<span {mark}>nein <span>nein</span> nein</span>ja</p>"
+    assert split_markup(source, kind).texts == ("ja", "ja")
+
+
+@pytest.mark.parametrize(
+    "mark", ["translate=yes", "data-translate=no", "class=notranslated", "title='translate=no'"]
+)
+def test_other_marks_keep_nothing(mark):
+    assert html(f"<p {mark}>ja</p>") == ["ja"]
+
+
+def test_elements_left_as_they_are_may_lie_in_each_other():
+    assert html("<code>nein<b translate=no><code>nein</code>nein</b>nein</code>ja") == ["ja"]
+
+
+def test_the_first_of_two_attributes_of_a_name_counts():
+    assert html("<p translate=no translate=yes>nein</p><p translate=yes translate=no>ja</p>") == [
+        "ja"
+    ]
+
+
+def test_ignored_tags_stay_with_their_content():
+    source = 'Ein <x id="3">%s</x> Hund <X/>läuft'
+    assert xml(source, "x") == ["Ein ", " Hund ", "läuft"]
+    assert html(source, "X") == ["Ein ", " Hund ", "läuft"]
+
+
+def test_the_case_of_names_counts_in_xml_only():
+    assert xml("<X>ja</X>", "x") == ["ja"]
+    assert html("<X>nein</X>", "x") == []
+
+
+def test_an_element_without_content_keeps_nothing_from_translation():
+    assert html("<br translate=no>ja<img class=notranslate>ja<x/>ja", "x") == ["ja", "ja", "ja"]
+    assert xml("<br translate='no'/>ja") == ["ja"]
+
+
+def test_an_element_left_open_ends_with_the_one_around_it():
+    assert html("<div><span translate=no>nein</div>ja") == ["ja"]
+    assert xml("<a><x>nein</a>ja", "x") == ["ja"]
+
+
+def test_a_paragraph_or_item_ends_where_the_next_begins():
+    assert html("<ul><li translate=no>nein<li>ja</ul>ja") == ["ja", "ja"]
+    assert html("<p translate=no>nein<p>ja") == ["ja"]
+
+
+def test_an_end_tag_of_nothing_changes_nothing():
+    assert html("ja</b><p translate=no>nein</b>nein</p>ja") == ["ja", "ja"]
+
+
+@pytest.mark.parametrize("tag", ["<plaintext>", "<frameset>"])
+def test_behind_some_tags_nothing_is_translated(tag):
+    assert html(f"ja{tag}nein</plaintext></frameset>nein") == ["ja"]
+
+
+def test_html_has_cdata_sections_in_graphics_and_formulas_only():
+    assert html("<![CDATA[nein>ja]]>") == ["ja]]>"]
+
+
+# Where browsers read in two ways
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '<svg><style><a title="</style></svg>nein">',
+        '<svg><title><a title="</title></svg>nein">',
+        "<svg><![CDATA[><a title=']]></svg>nein'>",
+        "<svg><![CDATA[></svg>nein]]>",
+        '<noscript><a title="</noscript>nein">',
+        '<noscript><style></noscript><a title="</style>nein">',
+        "<svg><foreignObject><div></svg></div></foreignObject>"
+        '<style><a title="</style></svg>nein">',
+        '<svg></body><style><a title="</style></svg>nein">',
+        "<svg><noscript><style></noscript></style></svg>nein",
+        '<svg><style><a title="</style></svg><b title="></a></style></svg>nein">',
+        '<noscript><a title="</noscript><b title="></a></noscript>nein">',
+        '<noscript><style></noscript><a title="</style></noscript>nein">',
+        '<svg><![CDATA[><style><!-- ]]><a title="--></style></svg>nein">',
+    ],
+)
+def test_nothing_is_translated_behind_what_reads_in_two_ways(source):
+    assert html("ja" + source) == ["ja"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<svg viewBox='0 0'><!-- x --><style>.a { b }</style><title>nein</title><path/></svg>",
+        "<svg><style><![CDATA[.a]]></style><g><svg></svg></g></svg>",
+        "<svg/>",
+        "<noscript><style>a</style><img src=x></noscript>",
+        "<math><mi>nein</mi></math><script>a<b</script>",
+        "<![CDATA[nein]]>",
+    ],
+)
+def test_what_reads_the_same_in_both_ways_ends_where_it_should(source):
+    assert html(f"ja{source}ja") == ["ja", "ja"]
