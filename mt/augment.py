@@ -1,4 +1,4 @@
-"""The training text as each epoch sees it: words cut anew, short pairs joined to long ones.
+"""The training text as each epoch sees it: words cut anew, missing or out of place, pairs joined.
 
 Knows tokenised pairs and random draws. Does not know batches or models. What an epoch sees is a
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mt.config import DataConfig
 from mt.corpus import Corpus, Sentences
+from mt.noise import noisy, word_beginnings
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 BLOCK = 1 << 13
@@ -38,6 +39,8 @@ class Augmented:
         corpus = self.corpus
         if self.config.subword_sampling:
             corpus = _sample(corpus, self.tokenizers, self.config, (self.seed, number))
+        if self.config.noise_drop or self.config.noise_shuffle:
+            corpus = _disturb(corpus, self.tokenizers.source, self.config, (self.seed, number))
         if self.config.joined_share:
             corpus = _join(corpus, self.config, (self.seed, number))
         return corpus
@@ -48,7 +51,8 @@ def _sample(
 ) -> Corpus:
     assert corpus.texts is not None, "prepare keeps the texts where subwords are sampled"
     alpha = config.subword_sampling
-    # The draws of (seed, epoch) order its batches, those of (seed, epoch, 1) join pairs.
+    # The draws of (seed, epoch) order its batches, those of (seed, epoch, 1) join pairs, those of
+    # (seed, epoch, 4, ...) disturb sources.
     source, target = (
         _sampled(texts, tokenizer, alpha, (*seed, draws))
         for tokenizer, texts, draws in zip(tokenizers, corpus.texts, (2, 3), strict=True)
@@ -65,6 +69,23 @@ def _sampled(
             for start in range(0, len(texts), BLOCK)
         ]
     )
+
+
+def _disturb(
+    corpus: Corpus, tokenizer: Tokenizer, config: DataConfig, seed: tuple[int, int]
+) -> Corpus:
+    begins_word, source = word_beginnings(tokenizer), corpus.source
+    parts = [
+        noisy(
+            Sentences(source.ids, source.starts[start : start + BLOCK + 1]),
+            begins_word,
+            drop=config.noise_drop,
+            shuffle=config.noise_shuffle,
+            random=np.random.default_rng((*seed, 4, start)),
+        )
+        for start in range(0, len(source), BLOCK)
+    ]
+    return replace(corpus, source=Sentences.joined(parts))
 
 
 def _join(corpus: Corpus, config: DataConfig, seed: tuple[int, int]) -> Corpus:

@@ -5,6 +5,8 @@ Knows which parameters are stored, and in which precision. Does not know files o
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,13 @@ from numpy.typing import NDArray
 from mt.bundle import Bundle
 from mt.model import Seq2Seq
 from mt.shapes import check_shapes
+
+Part = Literal["encoder", "decoder"]
+_PARTS: dict[Part, tuple[str, ...]] = {
+    "encoder": ("encoder.",),
+    "decoder": ("decoder.", "output_bias", "separate_output"),
+}
+"""How the names of their parameters begin."""
 
 
 def load_model(bundle: Bundle) -> Seq2Seq:
@@ -28,6 +37,21 @@ def load_model(bundle: Bundle) -> Seq2Seq:
     weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
     model.load_state_dict(weights, strict=False)
     return model
+
+
+def load_part(model: Seq2Seq, bundle: Bundle, part: Part) -> None:
+    """Give a model the encoder of a bundle, or its decoder with the output layer.
+
+    Raises:
+        BundleError: it has not the model's shapes.
+    """
+    parameters = trained_parameters(model)
+    expected = {n: tuple(p.shape) for n, p in parameters.items() if n.startswith(_PARTS[part])}
+    found = {name: a for name, a in bundle.weights.items() if name.startswith(_PARTS[part])}
+    check_shapes(found, expected)
+    with torch.no_grad():
+        for name, array in found.items():
+            parameters[name].copy_(torch.from_numpy(array.astype(np.float32)))
 
 
 def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mt.config import DataConfig, Recipe, load_recipe
+from mt.config import DataConfig, Recipe, load_recipe, parse
 from scripts.console import Version, describe, errors, program, run
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ def train(
     init_from: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_from"))
     ] = None,
+    init_encoder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_encoder"))
+    ] = None,
+    init_decoder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_decoder"))
+    ] = None,
     prepared: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(DataConfig, "prepared"))
     ] = None,
@@ -104,8 +110,9 @@ def train(
         if source is None or target is None:
             raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
         loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
-    if init_from is not None:
-        loaded = loaded.model_copy(update={"init_from": init_from.resolve()})
+    loaded = _started_from(
+        loaded, init_from=init_from, init_encoder=init_encoder, init_decoder=init_decoder
+    )
     if prepared is not None:
         data_config = loaded.data.model_copy(update={"prepared": prepared.resolve()})
         loaded = loaded.model_copy(update={"data": data_config})
@@ -127,6 +134,12 @@ def _refuse_beside_recipe(**options: object) -> None:
         if value is not None:
             option = f"--{name.replace('_', '-')}"
             raise typer.BadParameter(f"{option} and a recipe do not go together")
+
+
+def _started_from(recipe: Recipe, **folders: Path | None) -> Recipe:
+    """The recipe with the folders given in the place of its own."""
+    given = {name: folder.resolve() for name, folder in folders.items() if folder is not None}
+    return parse(Recipe, recipe.model_dump() | given, where="options") if given else recipe
 
 
 def _recipe_of_files(

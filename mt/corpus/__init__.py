@@ -1,7 +1,7 @@
 """Parallel text: read, filtered and counted, tokenised, cut into batches of similar length.
 
     text.py          files to pairs of lines; pairs held out to validate on
-    survey.py        one look at all text: how much there is, what is blank, what stands there twice
+    survey.py        one look at all text: what is blank, there twice, or must not train
     filters.py       which pairs train, and where every other one went
     sentences.py     tokenised sentences, and pairs of them, as arrays
     tokenising.py    lines to ids, in as many processes as asked for

@@ -15,7 +15,7 @@ from mt.config import DataConfig
 
 @dataclass(frozen=True)
 class FilterReport:
-    """Where every pair went; the counts add up to `read`."""
+    """Where every pair went; the counts add up to `read`, but for `copies`."""
 
     read: int
     kept: int
@@ -29,10 +29,18 @@ class FilterReport:
     """The sides differ more than data.max_length_ratio allows."""
     held_out: int = 0
     """Kept for validation, or shares a side with such a pair (data.held_out_pairs)."""
+    excluded: int = 0
+    """A side stands in a file of data.exclude."""
+    copies: int = 0
+    """Not read but added: further appearances of kept pairs in an epoch (data.repeat)."""
 
     def __str__(self) -> str:
-        counts = asdict(self).items()
-        return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts)
+        return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.shown())
+
+    def shown(self) -> list[tuple[str, int]]:
+        """Names and counts; those of options that have no effect are left out."""
+        optional = {"excluded", "copies"}
+        return [(name, n) for name, n in asdict(self).items() if n or name not in optional]
 
 
 class PairFilter:
@@ -76,7 +84,7 @@ class PairFilter:
         self._counts["kept"] += int(kept.sum())
         return kept
 
-    def report(self, *, held_out: int) -> FilterReport:
-        """The counts so far, and with them the pairs that were taken out before."""
-        counts = self._counts | {"read": self._counts["read"] + held_out}
-        return FilterReport(held_out=held_out, **counts)
+    def report(self, *, held_out: int, excluded: int = 0, copies: int = 0) -> FilterReport:
+        """The counts so far, with the pairs taken out before and those added after."""
+        counts = self._counts | {"read": self._counts["read"] + held_out + excluded}
+        return FilterReport(held_out=held_out, excluded=excluded, copies=copies, **counts)

@@ -3,13 +3,14 @@
 Knows the order of these steps, in memory for text that is there anyway, and through files for text
 of any size. Does not know where text comes from, or what is done with the pairs.
 
-Through files, what grows with the text are 17 bytes a pair of digests, twice that for a moment at
-the end of the survey, and 2 bytes a pair after it.
+Through files, what grows with the text are 18 bytes a pair, digests for the most part, twice that
+for a moment at the end of the survey, and 3 bytes a pair after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
@@ -87,53 +88,74 @@ def prepare_files(
     if workers is None:
         workers = cores() if len(survey) > ALONE else 1
     passes = PairFilter(config)
-    chunks = _chunks(text, survey, held_out, chunk)
-    train = 0
+    chunks = _chunks(text, survey, held_out, config.repeat, chunk)
+    train, written = 0, 0
     for number, (part, encoded) in enumerate(encode_all(chunks, tokenizers, workers)):
         progress("tokenising", number * chunk, len(survey))
-        folder.append(*_kept(part, encoded, passes))
+        kept = _kept(part, encoded, passes)
+        folder.append(*kept)
         train += len(part.source)
+        written += len(kept[0])
     progress("tokenising", len(survey), len(survey))
-    return _something(passes.report(held_out=len(survey) - train))
+    excluded = int(survey.excluded.sum())
+    report = passes.report(held_out=len(survey) - excluded - train, excluded=excluded)
+    return replace(_something(report), copies=written - report.kept)
 
 
-def sample_pairs(text: ParallelText, total: int, held_out: HeldOut, count: int) -> Pairs:
-    """At most count pairs that train, evenly spread over a text of `total` pairs.
+def sample_pairs(text: ParallelText, survey: Survey, held_out: HeldOut, count: int) -> Pairs:
+    """At most count pairs that train, evenly spread over a text.
+
+    Args:
+        survey: of the same text.
 
     Raises:
         CorpusError: the text cannot be read.
     """
+    total = len(survey)
     count = min(count, total)
     pairs: Pairs = ([], [])
-    for number, pair in enumerate(text):
+    for number, pair in zip(range(total), text, strict=False):  # a text that grows is told later
         # True for exactly count of the numbers, at even distances.
-        if number * count % total < count and not held_out.has_side_of(*pair):
+        chosen = number * count % total < count
+        if chosen and not survey.excluded[number] and not held_out.has_side_of(*pair):
             pairs[0].append(pair[0])
             pairs[1].append(pair[1])
     return pairs
 
 
 def _chunks(
-    text: Iterable[tuple[str, str]], survey: Survey, held_out: HeldOut, size: int
+    text: ParallelText,
+    survey: Survey,
+    held_out: HeldOut,
+    repeat: Sequence[int] | None,
+    size: int,
 ) -> Iterator[Chunk]:
-    pairs = iter(text)
+    pairs = text.with_files()
     read = 0
     while block := list(islice(pairs, size)):
-        rest = [number for number, pair in enumerate(block) if not held_out.has_side_of(*pair)]
-        repeated = survey.repeated[read : read + len(block)]
+        here = slice(read, read + len(block))
         read += len(block)
         if read > len(survey):
             break
-        source, target = ([block[number][side].strip() for number in rest] for side in (0, 1))
-        yield Chunk(source, target, repeated[rest])
+        repeated, excluded = survey.repeated[here], survey.excluded[here]
+        rest = [
+            number
+            for number, (_, pair) in enumerate(block)
+            if not excluded[number] and not held_out.has_side_of(*pair)
+        ]
+        source, target = ([block[n][1][side].strip() for n in rest] for side in (0, 1))
+        times = None if repeat is None else np.array([repeat[block[n][0]] for n in rest], np.int64)
+        yield Chunk(source, target, repeated[rest], times)
     if read != len(survey):
         raise CorpusError("the training text has changed while it was read")
 
 
 def _kept(chunk: Chunk, encoded: Encoded, passes: PairFilter) -> tuple[Sentences, Sentences, Pairs]:
-    """The pairs of a chunk that train, as ids and as text."""
+    """The pairs of a chunk that train, as often as they do, as ids and as text."""
     source, target = encoded
     kept = np.flatnonzero(passes(source.lengths, target.lengths, chunk.repeated))
+    if chunk.times is not None:
+        kept = np.repeat(kept, chunk.times[kept])
     numbers = kept.tolist()
     texts = [chunk.source[n] for n in numbers], [chunk.target[n] for n in numbers]
     return source.take(kept), target.take(kept), texts

@@ -58,11 +58,15 @@ class ParallelText:
     """As many as `sources`, line by line their translations."""
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (pair for _, pair in self.with_files())
+
+    def with_files(self) -> Iterator[tuple[int, tuple[str, str]]]:
+        """The pairs, each with the number of its files, counted from 0."""
         empty = True
-        for paths in zip(self.sources, self.targets, strict=True):
+        for number, paths in enumerate(zip(self.sources, self.targets, strict=True)):
             for pair in _pairs(*paths):
                 empty = False
-                yield pair
+                yield number, pair
         if empty:
             raise CorpusError(f"{', '.join(map(str, self.sources))}: no lines")
 

@@ -34,6 +34,8 @@ class Chunk(NamedTuple):
     target: list[str]
     repeated: NDArray[np.bool_]
     """[pairs]: both sides equal an earlier pair's."""
+    times: NDArray[np.int64] | None = None
+    """[pairs]: how often an epoch has each; None is once."""
 
 
 Encoded: TypeAlias = tuple[Sentences, Sentences]

@@ -72,7 +72,7 @@ def prepare(
     if mirror is not None and not mirror.startswith(("http://", "https://")):
         raise ConfigError(f"mirror {mirror!r} is no address: it begins with http:// or https://")
     dataset, folder = DATASETS[name], output / name
-    if (record := _complete(folder)) is not None:
+    if (record := _complete(folder, dataset)) is not None:
         return Prepared(folder, record, was_there=True)
     originals = folder / ORIGINALS
     originals.mkdir(parents=True, exist_ok=True)
@@ -86,12 +86,14 @@ def prepare(
     return Prepared(folder, _write(dataset, folder, url, fetched), was_there=False)
 
 
-def _complete(folder: Path) -> dict[str, Any] | None:
+def _complete(folder: Path, dataset: Dataset) -> dict[str, Any] | None:
     """The record of a folder that has all its texts as they were written."""
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
         texts = {name: lzma.decompress((folder / name).read_bytes()) for name in record["texts"]}
         intact = all(sha256(text) == record["texts"][n]["sha256"] for n, text in texts.items())
+        # An earlier version may have fetched fewer originals.
+        intact &= all(original.path in record["originals"] for original in dataset.originals)
     except (OSError, ValueError, KeyError, TypeError, lzma.LZMAError):
         return None
     return record if intact else None

@@ -21,6 +21,11 @@ SPLITS = {
     "test_2017_flickr": "test_2017_flickr",
 }
 """Their name of a split, and ours."""
+CAPTION_LANGUAGES = ("de", "en")
+CAPTION_PARTS = range(1, 6)
+"""Task 2 has five captions of each training picture, written without sight of each other: the
+first of all pictures, the second of all, and so on. They are no translations, so they are one text
+a language."""
 
 
 def multi30k() -> Dataset:
@@ -51,7 +56,15 @@ def read(folder: Path) -> Texts:
         counts = {language: len(files[f"{split}.{language}"]) for language in LANGUAGES}
         if len(set(counts.values())) > 1:
             raise CorpusError(f"{folder}: the sides of {split} differ in lines: {counts}")
-    return Texts(files, {"commit": COMMIT})
+    captions = {
+        f"captions.{language}": [
+            line
+            for part in CAPTION_PARTS
+            for line in _lines(folder / f"train.{part}.{language}.gz")
+        ]
+        for language in CAPTION_LANGUAGES
+    }
+    return Texts(files | captions, {"commit": COMMIT})
 
 
 def _lines(path: Path) -> list[str]:

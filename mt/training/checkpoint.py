@@ -10,6 +10,8 @@ There is no random state to save: each update draws from a generator seeded by (
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,14 +63,20 @@ def save_checkpoint(
     averaging: Averaging,
     progress: Progress,
     environment: dict[str, Any],
+    objective: nn.Module | None = None,
 ) -> None:
     """Write a checkpoint and then remove the one before.
+
+    Args:
+        objective: what has parameters of its own beside the model's, if anything has.
 
     Raises:
         OSError: the folder cannot be written or is full; the checkpoint before still counts.
     """
     remove_leftovers(folder)  # of a save that was killed; first, for the disk may be full of them
-    tensors = _weights(model) | _moments(optimizer) | _averages(averaging)
+    tensors = _weights("model", model) | _moments(optimizer) | _averages(averaging)
+    if objective is not None:
+        tensors |= _weights("objective", objective)
     content = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
     name = f"update-{progress.update:08d}.safetensors"
     write_atomic(folder / name, content)
@@ -87,7 +95,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, averaging: Averaging
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    averaging: Averaging,
+    objective: nn.Module | None = None,
 ) -> tuple[Progress, dict[str, Any]] | None:
     """Put model, optimiser and average back where the last checkpoint left them.
 
@@ -110,7 +122,10 @@ def load_checkpoint(
     if not intact:
         raise TrainingError(f"{folder / record['file']}: content does not match its recorded hash")
     tensors = safetensors.torch.load(content)
-    _restore(folder, model, optimizer, averaging, tensors)
+    with _same_shape(folder):
+        if objective is not None:
+            objective.load_state_dict(_under(tensors, "objective."))
+        _restore(model, optimizer, averaging, tensors)
     return progress, environment
 
 
@@ -133,8 +148,8 @@ def cut_metrics(folder: Path, update: int) -> None:
     write_atomic(path, b"".join(kept))
 
 
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {f"model.{name}": weight.detach().cpu() for name, weight in model.named_parameters()}
+def _weights(name: str, model: nn.Module) -> dict[str, Tensor]:
+    return {f"{name}.{part}": weight.detach().cpu() for part, weight in model.named_parameters()}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -151,7 +166,6 @@ def _averages(averaging: Averaging) -> dict[str, Tensor]:
 
 
 def _restore(
-    folder: Path,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     averaging: Averaging,
@@ -161,12 +175,18 @@ def _restore(
     for name, tensor in _under(tensors, "optimizer.").items():
         number, moment = name.split(".")
         states.setdefault(int(number), {})[moment] = tensor
+    model.load_state_dict(_under(tensors, "model."))
+    optimizer.load_state_dict(
+        {"state": states, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+    averaging.restore(_under(tensors, "average."))
+
+
+@contextmanager
+def _same_shape(folder: Path) -> Iterator[None]:
+    """Turns what torch says of another shape into an error of the user's."""
     try:
-        model.load_state_dict(_under(tensors, "model."))
-        optimizer.load_state_dict(
-            {"state": states, "param_groups": optimizer.state_dict()["param_groups"]}
-        )
-        averaging.restore(_under(tensors, "average."))
+        yield
     except (RuntimeError, ValueError, KeyError) as error:
         raise TrainingError(f"{folder}: the checkpoint is of a model of another shape") from error
 

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from mt.corpus import (
     new_folder,
     prepare,
     prepare_files,
+    read_lines,
     read_pairs,
     sample_pairs,
 )
@@ -39,7 +41,7 @@ from mt.files import sha256
 from mt.tokenizer import TokenizerPair, train_tokenizers
 
 CORPUS_FOLDER = "corpus"
-_FILTERS = {"max_pieces", "max_length_ratio", "remove_duplicates"}
+_FILTERS = {"max_pieces", "max_length_ratio", "remove_duplicates", "repeat"}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def _origin(config: DataConfig) -> dict[str, Any]:
     return {
         "source": [_identity(path) for path in config.train_source],
         "target": [_identity(path) for path in config.train_target],
+        "exclude": [_identity(path) for path in config.exclude or ()],
         "options": options | {"held_out_pairs": held_out},
     }
 
@@ -143,6 +146,8 @@ def _difference(
     for side in ("source", "target"):
         if record["origin"][side] != origin[side]:
             return f"from other text than data.train_{side} is now"
+    if record["origin"].get("exclude", []) != origin["exclude"]:
+        return "without other sentences than data.exclude names now"
     for name, value in origin["options"].items():
         if record["origin"]["options"].get(name) != value:
             return f"with another data.{name} than {value!r}"
@@ -173,20 +178,25 @@ def _make(
 ) -> CorpusFolder:
     config = recipe.data
     text = ParallelText(config.train_source, config.train_target)
-    survey = Survey.of(text, lambda done: progress("reading", done, None))
+    survey = Survey.of(
+        text,
+        lambda done: progress("reading", done, None),
+        exclude=chain.from_iterable(map(read_lines, config.exclude or ())),
+    )
     held_out = HeldOut(([], []))
     if config.valid_source is None:
-        held_out = HeldOut.of(text, np.flatnonzero(~survey.blank), config.held_out_pairs)
+        whole = np.flatnonzero(~(survey.blank | survey.excluded))
+        held_out = HeldOut.of(text, whole, config.held_out_pairs)
     tokenizers = known
     if tokenizers is None:
         progress("learning the vocabulary", 0, None)
-        sample = sample_pairs(text, len(survey), held_out, recipe.tokenizer.training_pairs)
+        sample = sample_pairs(text, survey, held_out, recipe.tokenizer.training_pairs)
         tokenizers = train_tokenizers(*sample, recipe.tokenizer, seed=recipe.training.seed)
     report = prepare_files(text, survey, held_out, tokenizers, config, new, progress=progress)
     record = {
         "origin": origin,
         # How they came about, if not in another model; and which they are.
-        "tokenizer": None if recipe.init_from else recipe.tokenizer.model_dump(mode="json"),
+        "tokenizer": None if recipe.initialised else recipe.tokenizer.model_dump(mode="json"),
         "tokenizers": _hashes(tokenizers),
     }
     return new.finish(record, report, tokenizers, held_out.pairs)

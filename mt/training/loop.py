@@ -109,7 +109,11 @@ class Trainer:
             TrainingError: the checkpoint cannot be used.
         """
         found = load_checkpoint(
-            self.folder, self.model, self.stepper.optimizer, self.stepper.averaging
+            self.folder,
+            self.model,
+            self.stepper.optimizer,
+            self.stepper.averaging,
+            self.stepper.objective,
         )
         if found is None:
             self._cut_metrics(update=-1)  # of a run that was killed before its first checkpoint
@@ -198,15 +202,17 @@ class Trainer:
             self._save()
 
     def _log(self) -> None:
-        window = self.progress.window
+        window, positions = self.progress.window, self.progress.window["positions"]
+        added = {"divergence": self.config.r_drop, "bag_of_words": self.config.bag_of_words}
         self._emit(
             "train",
-            loss=window["loss"] / window["positions"],
-            nll=window["nll"] / window["positions"],
+            loss=window["loss"] / positions,
+            nll=window["nll"] / positions,
+            **{name: window[name] / positions for name, weight in added.items() if weight},
             learning_rate=self._learning_rate(self.progress.update),
             gradient_norm=window["norm"] / window["updates"],
             clipped=window["clipped"] / window["updates"],
-            tokens_per_second=window["positions"] / window["seconds"],
+            tokens_per_second=positions / window["seconds"],
         )
         self.progress = replace(self.progress, window={})
 
@@ -275,6 +281,7 @@ class Trainer:
             self.stepper.averaging,
             self.progress,
             self.environment,
+            self.stepper.objective,
         )
 
     def _emit(self, event: str, **values: Any) -> dict[str, Any]:

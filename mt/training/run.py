@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from mt.augment import Augmented
-from mt.bundle import MANIFEST, Bundle, BundleConfig, load_bundle, save_bundle
+from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import Recipe
 from mt.corpus import Pairs, Progress, read_tokenizers
@@ -31,15 +31,17 @@ from mt.errors import BundleError, TrainingError
 from mt.files import write_atomic, write_json
 from mt.lexicon import Lexicon, Side, learn_lexicon
 from mt.model import Seq2Seq
-from mt.parameters import half_precision, load_model
+from mt.parameters import half_precision
 from mt.tokenizer import TokenizerPair
 from mt.training.checkpoint import POINTER, append_metrics
 from mt.training.data import Data, open_data
+from mt.training.initial import Initial, initial
 from mt.training.loop import Report, Trainer, Validate
 from mt.training.processes import Processes
 
 RUN_FOLDER, RUN_RECORD = "run", "run.json"
-_PLACES = {"train_source", "train_target", "valid_source", "valid_target", "prepared"}
+_PLACES = {"train_source", "train_target", "valid_source", "valid_target", "exclude", "prepared"}
+_STARTS = {"init_from": True, "init_encoder": True, "init_decoder": True}
 
 
 def open_run(
@@ -66,7 +68,7 @@ def open_run(
     Raises:
         CorpusError: the text cannot be used.
         ConfigError: the tokenizer does not suit the text.
-        BundleError: the folder of `init_from` cannot be used.
+        BundleError: a folder to start from cannot be used.
         TrainingError: `output` holds a run and resume was not asked for, holds another run or a
             model without its run, or cannot be written; or the device asked for is not there.
     """
@@ -87,17 +89,17 @@ def _open(
 ) -> Trainer:
     folder = output / RUN_FOLDER
     begun = _begun(output, resume or not processes.first)
-    initial = None if (folder / POINTER).exists() else _initial(recipe)
-    with open_data(recipe, folder, _known_tokenizers(begun, folder, initial), progress) as data:
-        record = _record(recipe, data, initial)
+    start = None if (folder / POINTER).exists() else initial(recipe)
+    with open_data(recipe, folder, _known_tokenizers(begun, folder, start), progress) as data:
+        record = _record(recipe, data, start)
         if begun:
             record["initial"] = _refuse_another(folder, record)
         torch.manual_seed(recipe.training.seed)
         tokenizers = data.tokenizers
         model = (
             Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
-            if initial is None
-            else load_model(initial)
+            if start is None
+            else start.model(recipe.model)
         )
         trainer = Trainer(
             model,
@@ -132,33 +134,24 @@ def _begun(output: Path, resume: bool) -> bool:
     return begun
 
 
-def _known_tokenizers(begun: bool, folder: Path, initial: Bundle | None) -> TokenizerPair | None:
-    """Those of the run, or of the model it starts from; None if they have to be trained."""
+def _known_tokenizers(begun: bool, folder: Path, start: Initial | None) -> TokenizerPair | None:
+    """Those of the run, or of the models it starts from; None if they have to be trained."""
     if not begun:
-        return initial.tokenizers if initial else None
+        return start.tokenizers if start else None
     try:
         return read_tokenizers(folder)
     except (OSError, BundleError) as error:
         raise TrainingError(f"{folder}: its tokenizers cannot be read: {error}") from error
 
 
-def _initial(recipe: Recipe) -> Bundle | None:
-    """The bundle a fine-tuning run starts from, with the recipe's [model] as its configuration."""
-    if recipe.init_from is None:
-        return None
-    bundle = load_bundle(recipe.init_from)
-    config = bundle.config.model_copy(update={"model": recipe.model})
-    return replace(bundle, config=config)
-
-
-def _record(recipe: Recipe, data: Data, initial: Bundle | None) -> dict[str, Any]:
+def _record(recipe: Recipe, data: Data, start: Initial | None) -> dict[str, Any]:
     return {
         # Without the places of the text: it may move, and its hash tells whether it is the same.
-        "recipe": recipe.model_dump(mode="json", exclude={"data": _PLACES, "init_from": True}),
+        "recipe": recipe.model_dump(mode="json", exclude={"data": _PLACES, **_STARTS}),
         "text": data.hash,
         "filters": asdict(data.corpus.report),
         # Which weights it was fine-tuned from, by their hash.
-        "initial": initial.identity if initial else "",
+        "initial": start.identity if start else "",
     }
 
 
@@ -184,9 +177,9 @@ def _refuse_another(folder: Path, record: Mapping[str, Any]) -> str:
         raise TrainingError(f"{path}: not a readable record of a run: {error}") from error
     for table, options in record["recipe"].items():
         before = recipe.get(table)
-        if isinstance(before, dict):
-            # An option that did not exist yet had the effect of its default.
-            before = {k: v for k, v in _defaults(table).items() if k in options} | before
+        if isinstance(before, dict) and isinstance(options, dict):
+            # An option that is not recorded, or did not exist yet, has the effect of its default.
+            before, options = _defaults(table) | before, _defaults(table) | options
         if before == options:
             continue
         if isinstance(options, dict) and isinstance(before, dict):

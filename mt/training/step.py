@@ -1,6 +1,7 @@
 """One update: a batch in, its loss, its gradient, clipped, taken.
 
-Knows model, optimiser, average, device and arithmetic. Does not know schedules, epochs or files.
+Knows model, optimiser, average, device and arithmetic. Does not know what is minimised
+(`objective`), nor schedules, epochs or files.
 Several processes take each batch together: every one computes its share of the rows, and all make
 the same step.
 """
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from mt.config import TrainingConfig
 from mt.corpus import Batch, Corpus, make_batch
 from mt.errors import TrainingError
-from mt.loss import Loss, cross_entropy
+from mt.loss import Loss
 from mt.model import Seq2Seq
-from mt.tokens import PAD
 from mt.training.averaging import make_averaging
+from mt.training.objective import Objective, token_loss
 from mt.training.processes import Processes
 
 
@@ -34,6 +35,10 @@ class StepReport(NamedTuple):
     positions: int
     norm: float
     """Euclidean norm of the gradient before clipping."""
+    divergence: float = 0.0
+    """Sum over positions of what R-Drop adds, before its weight."""
+    bag_of_words: float = 0.0
+    """Sum over tokens of the loss of those foretold, before its weight."""
 
 
 class Stepper:
@@ -51,8 +56,10 @@ class Stepper:
         self.device = _device(config, processes)
         self.bf16 = use_bf16(config, self.device)
         self.model = model.to(self.device)
+        self.objective = Objective(self.model, config).to(self.device)
+        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         self.optimizer = torch.optim.Adam(
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            [parameter for parameter in self.parameters if parameter.requires_grad],
             lr=config.learning_rate,
             betas=(0.9, config.adam_beta2),
             fused=True,
@@ -73,41 +80,37 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        smoothed, nll, positions = self._gradients(corpus, sentences)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        report = StepReport(smoothed, nll, positions, norm.item())
+        (total, nll, apart, bag), positions = self._gradients(corpus, sentences)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        report = StepReport(total, nll, positions, norm.item(), apart, bag)
         self._check_finite(number, report)
         self.optimizer.step()
         self.averaging.after_update(number)
         return report
 
     def loss(self, batch: Batch, *, smoothing: float) -> Loss:
-        """The loss of one batch; padding is left out before the output layer."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        """The cross entropy of one batch; padding is left out before the output layer."""
+        with self._autocast():
             readouts = self.model(batch.source, batch.source_lengths, batch.previous)
-            targets = batch.target.T
-            real = targets != PAD
-            return cross_entropy(
-                readouts[real],
-                self.model.output_weight,
-                self.model.output_bias,
-                targets[real],
-                smoothing=smoothing,
-            )
+            return token_loss(self.model, readouts, batch.target, smoothing=smoothing)
 
-    def _gradients(self, corpus: Corpus, sentences: NDArray[np.int64]) -> tuple[float, float, int]:
-        """Leave the gradient of the mean loss in the parameters; returns the sums and the count."""
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _gradients(self, corpus: Corpus, sentences: NDArray[np.int64]) -> tuple[list[float], int]:
+        """Leave the gradient of the mean loss in the parameters; returns the terms' sums and the
+        count of positions."""
         positions = int(corpus.target.lengths[sentences].sum()) + len(sentences)  # with end tokens
         own = sentences[self.processes.rank :: self.processes.count]
-        sums = torch.zeros(2, dtype=torch.float64)
+        sums = torch.zeros(4, dtype=torch.float64)
         if len(own):
             batch = make_batch(corpus, own.tolist()).to(self.device)
-            loss = self.loss(batch, smoothing=self.config.label_smoothing)
-            (loss.smoothed / positions).backward()
-            sums = torch.stack([loss.smoothed.detach(), loss.nll]).double().cpu()
-        self.processes.sum_gradients(self.model.parameters())
-        smoothed, nll = self.processes.sum(sums).tolist()
-        return smoothed, nll, positions
+            with self._autocast():
+                terms = self.objective(self.model, batch)
+            (terms.total / positions).backward()
+            sums = torch.stack([term.detach() for term in terms]).double().cpu()
+        self.processes.sum_gradients(self.parameters)
+        return self.processes.sum(sums).tolist(), positions
 
     def _check_finite(self, number: int, report: StepReport) -> None:
         # Before the step, and at every update: no checkpoint and no bundle ever holds a NaN.

@@ -35,6 +35,7 @@ LINES = {
     "val": {"de": ["Eine Katze."], "en": ["A cat."], "fr": ["Un chat."]},
     "test_2016_flickr": {"de": ["Ein Baum."], "en": ["A tree."], "fr": ["Un arbre."]},
     "test_2017_flickr": {"de": ["Ein Haus."], "en": ["A house."], "fr": ["Une maison."]},
+    **{f"train.{part}": {"de": [f"Hund {part}."], "en": [f"Dog {part}."]} for part in range(1, 6)},
 }  # fmt: skip
 """A Multi30k that can be read at a glance."""
 TRAIN = "data/task1/raw/train.de.gz"
@@ -43,7 +44,7 @@ TRAIN = "data/task1/raw/train.de.gz"
 def published(lines: dict[str, dict[str, Sequence[str]]]) -> dict[str, bytes]:
     """Texts as Multi30k publishes them, by path."""
     return {
-        f"data/task1/raw/{split}.{language}.gz": gzip.compress(
+        f"data/task{1 + ('.' in split)}/raw/{split}.{language}.gz": gzip.compress(
             "".join(f"{line}\n" for line in text).encode(), mtime=0
         )
         for split, texts in lines.items()
@@ -98,10 +99,15 @@ def written(folder: Path) -> dict[str, list[str]]:
 
 
 EXPECTED = {
-    f"{ {'val': 'valid'}.get(split, split) }.{language}.xz": lines
-    for split, texts in LINES.items()
-    for language, lines in texts.items()
+    f"{ours}.{language}.xz": LINES[theirs][language]
+    for theirs, ours in SPLITS.items()
+    for language in ("de", "en", "fr")
+} | {
+    "captions.de.xz": ["Hund 1.", "Hund 2.", "Hund 3.", "Hund 4.", "Hund 5."],
+    "captions.en.xz": ["Dog 1.", "Dog 2.", "Dog 3.", "Dog 4.", "Dog 5."],
 }
+MADE = {"train.distilled.en.xz", "captions.distilled.en.xz", "captions.back.de.xz"}
+"""What scripts/README.md has mt-translate make of them."""
 
 
 def refusal(call: Callable[[], object]) -> str:
@@ -273,6 +279,21 @@ def test_texts_are_made_anew_without_a_record_of_the_old(origin, tmp_path, monke
     assert not (folder / "source.json").exists()
 
 
+def test_a_folder_of_a_version_with_fewer_originals_is_completed(origin, tmp_path):
+    folder = Notes().fetch("multi30k", tmp_path, origin.url)
+    record = json.loads((folder / "source.json").read_bytes())
+    for path in [path for path in record["originals"] if "task2" in path]:
+        del record["originals"][path]
+        (folder / "original" / Path(path).name).unlink()
+    for name in [name for name in record["texts"] if name.startswith("captions")]:
+        del record["texts"][name]
+        (folder / name).unlink()
+    (folder / "source.json").write_text(json.dumps(record))
+    origin.requests.clear()
+    assert written(Notes().fetch("multi30k", tmp_path, origin.url)) == EXPECTED
+    assert len(origin.requests) == 10  # only what was missing
+
+
 # From a folder
 
 
@@ -406,13 +427,14 @@ def test_a_mistake_is_told_before_anything_is_made(tmp_path, name, mirror):
 @pytest.mark.parametrize("recipe", bundled_recipes())
 def test_every_recipe_names_texts_that_can_be_had(recipe):
     data = load_recipe(RECIPES / f"{recipe}.toml", Path("/data")).data
-    for path in (*data.train_source, *data.train_target, data.valid_source, data.valid_target):
+    train, valid = (*data.train_source, *data.train_target), (data.valid_source, data.valid_target)
+    for path in (*train, *valid, *(data.exclude or ())):
         dataset = DATASETS[path.parent.name]
-        split, language, suffix = path.name.split(".")
-        assert suffix == "xz"
         if dataset.name == "multi30k":
-            assert f"{split}.{language}.xz" in EXPECTED
+            assert path.name in {*EXPECTED, *MADE}
         else:
+            split, language, suffix = path.name.split(".")
+            assert suffix == "xz"
             assert split in ("train", "valid", "test")
             assert language in dataset.name.split("-")
 
@@ -420,14 +442,21 @@ def test_every_recipe_names_texts_that_can_be_had(recipe):
 @pytest.mark.shared
 def test_the_table_of_multi30k_is_the_published_one(corpora):
     table = (corpora / "multi30k" / "SOURCES.tsv").read_text().splitlines()[1:]
-    task1 = [row.split("\t") for row in table if "/task1/" in row]
-    assert DATASETS["multi30k"].originals == [Original(p, int(n), h) for p, n, h in task1]
+    rows = [row.split("\t") for row in table]
+    assert DATASETS["multi30k"].originals == [Original(p, int(n), h) for p, n, h in rows]
 
 
 @pytest.mark.shared
 def test_multi30k_becomes_the_texts_that_the_recipes_were_measured_on(
     corpora, tmp_path, monkeypatch
 ):
+    captions = {
+        language: [
+            " ".join(line.split())  # the folder has them as published
+            for line in read_lines(corpora / "multi30k" / f"captions.{language}.xz")[:2000]
+        ]
+        for language in ("de", "en")
+    }
     # Published as the originals are in places: with spaces at the end, and letters in two parts.
     texts = {
         split: {
@@ -435,6 +464,11 @@ def test_multi30k_becomes_the_texts_that_the_recipes_were_measured_on(
             for language in ("de", "en", "fr")
         }
         for split, ours in SPLITS.items()
+    } | {
+        f"train.{part}": {
+            language: captions[language][400 * (part - 1) : 400 * part] for language in ("de", "en")
+        }
+        for part in range(1, 6)
     }
     rough = {
         split: {
@@ -449,8 +483,11 @@ def test_multi30k_becomes_the_texts_that_the_recipes_were_measured_on(
         (tmp_path / Path(path).name).write_bytes(content)
     folder = prepare("multi30k", tmp_path / "data", source=tmp_path).folder
     for path in folder.glob("*.xz"):
-        assert read_lines(path) == read_lines(corpora / "multi30k" / path.name)[:2000], path.name
-    assert len(list(folder.glob("*.xz"))) == 12
+        name, language, _ = path.name.split(".")
+        known_text = read_lines(corpora / "multi30k" / path.name)[:2000]
+        expected = captions[language] if name == "captions" else known_text
+        assert read_lines(path) == expected, path.name
+    assert len(list(folder.glob("*.xz"))) == 14
 
 
 @pytest.mark.shared

@@ -82,6 +82,53 @@ def test_the_record_of_a_run_is_that_of_text_prepared_in_memory(recipe, tmp_path
     assert asdict(corpora[0].report)["held_out"] == count - len(text[0])
 
 
+def test_what_must_not_train_does_not_and_files_have_their_weight(recipe, tmp_path):
+    folder = recipe.parent
+    lines = (folder / "train.de").read_text().splitlines()
+    (tmp_path / "test.de").write_text(f"{lines[0].upper()}\n{lines[7]} \n")
+    output = trained(
+        recipe,
+        tmp_path / "model",
+        exclude=(tmp_path / "test.de",),
+        train_source=(folder / "train.de", folder / "train.de"),
+        train_target=(folder / "train.en", folder / "train.de"),  # as good as any other text
+        repeat=(2, 1),
+    )
+    total = len(lines)
+    filters = record(output)["filters"]
+    assert (filters["read"], filters["excluded"]) == (2 * total, 4)
+    assert (filters["kept"], filters["copies"]) == (2 * total - 4, total - 2)
+    # Each start after it finds the arrays, and tells what they were made without.
+    (tmp_path / "test.de").write_text("nothing\n")
+    with pytest.raises(TrainingError, match="text has changed since the run began"):
+        opened(
+            recipe,
+            output,
+            resume=True,
+            exclude=(tmp_path / "test.de",),
+            train_source=(folder / "train.de", folder / "train.de"),
+            train_target=(folder / "train.en", folder / "train.de"),
+            repeat=(2, 1),
+        )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("exclude", ("valid.de",), "without other sentences than data.exclude names now"),
+        ("repeat", (2,), "with another data.repeat than [2]"),
+    ],
+)
+def test_shared_arrays_of_other_pairs_are_refused(recipe, tmp_path, option, value, words):
+    shared = tmp_path / "shared"
+    trained(recipe, tmp_path / "first", prepared=shared)
+    if option == "exclude":
+        value = tuple(recipe.parent / name for name in value)
+    with pytest.raises(CorpusError) as caught:
+        opened(recipe, tmp_path / "second", prepared=shared, **{option: value})
+    assert words in str(caught.value)
+
+
 # The same run
 
 

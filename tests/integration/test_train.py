@@ -27,8 +27,14 @@ from support.commands import call
 from support.recipes import write_lines, write_recipe
 
 RECIPES = (
+    "multi30k-de-denoise",
     "multi30k-de-en",
+    "multi30k-de-en-attention",
+    "multi30k-de-en-captions",
     "multi30k-de-en-plain",
+    "multi30k-en-de",
+    "multi30k-en-denoise",
+    "multi30k-en-fr",
     "tatoeba-de-en",
     "tatoeba-de-en-longer",
     "tatoeba-en-de",

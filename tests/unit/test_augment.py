@@ -61,6 +61,30 @@ def test_an_epoch_is_the_same_whenever_it_is_asked_for():
     assert rows(first, 3) != rows(augmented(seed=2, **options), 3)
 
 
+def test_noise_is_on_the_source_alone_and_new_in_every_epoch():
+    view = augmented(noise_drop=0.2, noise_shuffle=3, repeat=5)
+    sources, targets = zip(*texts(view, 0), strict=True)
+    assert list(targets) == TARGET * 5
+    words = [
+        (set(found.split()), set(true.split()))
+        for found, true in zip(sources, SOURCE * 5, strict=True)
+    ]
+    assert all(found <= true for found, true in words)
+    assert any(found < true for found, true in words)
+    assert rows(view, 0) != rows(view, 1)
+    assert rows(view, 1) == rows(augmented(noise_drop=0.2, noise_shuffle=3, repeat=5), 1)
+
+
+def test_noise_goes_with_the_other_options(monkeypatch):
+    options = {"noise_shuffle": 2, "subword_sampling": 0.5, "joined_share": 0.5, "repeat": 5}
+    assert rows(augmented(**options), 2) == rows(augmented(**options), 2)
+    whole = augmented(noise_drop=0.5, repeat=5)
+    monkeypatch.setattr("mt.augment.BLOCK", 7)
+    found = augmented(noise_drop=0.5, repeat=5)
+    assert len(found.epoch(0)) == len(whole.epoch(0)) == 20
+    assert rows(found, 0)[:7] != rows(found, 0)[7:14]
+
+
 def test_joined_pairs_hold_every_sentence_once_and_stay_together():
     view = augmented(joined_share=1.0, repeat=10, max_pieces=60)
     seen: Counter[tuple[str, str]] = Counter()

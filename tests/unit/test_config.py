@@ -20,8 +20,14 @@ from mt.config import (
 from mt.errors import ConfigError
 
 RECIPES = (
+    "multi30k-de-denoise",
     "multi30k-de-en",
+    "multi30k-de-en-attention",
+    "multi30k-de-en-captions",
     "multi30k-de-en-plain",
+    "multi30k-en-de",
+    "multi30k-en-denoise",
+    "multi30k-en-fr",
     "tatoeba-de-en",
     "tatoeba-de-en-longer",
     "tatoeba-en-de",
@@ -120,7 +126,7 @@ def test_every_field_is_documented(table):
 
 
 def test_every_field_is_documented_in_one_place_per_table():
-    plain = {"name", "init_from"}
+    plain = {"name", "init_from", "init_encoder", "init_decoder"}
     tables = [field.annotation for name, field in Recipe.model_fields.items() if name not in plain]
     assert tables == [*TABLES]
 
@@ -245,6 +251,26 @@ def test_a_whole_number_passes_for_a_fraction(path):
 def test_training_files_pair_up(path):
     message = refusal(path, RECIPE.replace(', "more.en"', ""))
     assert message == "data: train_source names 2 files and train_target 1: they pair up in order"
+
+
+def test_a_run_has_one_beginning(path):
+    message = refusal(path, 'init_from = "a"\ninit_decoder = "b"\n' + RECIPE)
+    assert message == "init_from is a whole model: leave out init_encoder and init_decoder"
+    path.write_text('init_encoder = "a"\ninit_decoder = "/b"\n' + RECIPE)
+    recipe = load_recipe(path)
+    assert (recipe.init_encoder, recipe.init_decoder) == (path.parent / "a", Path("/b"))
+
+
+def test_every_training_file_is_repeated_or_none(path):
+    message = refusal(path, RECIPE + "repeat = [2]\n")
+    assert message == "data: repeat has 1 numbers and train_source 2 files: they pair up in order"
+    assert refusal(path, RECIPE + "repeat = [2, 0]\n").startswith("data.repeat.1: Input should be")
+
+
+def test_files_to_exclude_are_found_where_the_others_are(path, tmp_path):
+    path.write_text(RECIPE + 'exclude = ["test.de", "/elsewhere/test.en"]\n')
+    expected = (tmp_path / "data" / "test.de", Path("/elsewhere/test.en"))
+    assert load_recipe(path, tmp_path / "data").data.exclude == expected
 
 
 def test_a_bidirectional_encoder_does_not_reverse_its_source(path):

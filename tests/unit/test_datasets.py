@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mt.datasets import DATASETS, splits
 from mt.datasets.dataset import lines_of
-from mt.datasets.multi30k import COMMIT, LANGUAGES, SPLITS
+from mt.datasets.multi30k import CAPTION_LANGUAGES, CAPTION_PARTS, COMMIT, LANGUAGES, SPLITS
 from mt.datasets.splits import Pair, split
 from mt.datasets.tatoeba import read
 from mt.errors import CorpusError
@@ -154,10 +154,11 @@ def test_a_line_without_a_translation_is_named(tmp_path):
 def test_the_table_of_multi30k_names_every_side_of_every_split():
     dataset = DATASETS["multi30k"]
     assert {original.name for original in dataset.originals} == {
-        f"{split}.{language}.gz" for split in SPLITS for language in LANGUAGES
+        *(f"{split}.{language}.gz" for split in SPLITS for language in LANGUAGES),
+        *(f"train.{part}.{side}.gz" for part in CAPTION_PARTS for side in CAPTION_LANGUAGES),
     }
     assert dataset.url.endswith(COMMIT)
-    assert sum(original.bytes or 0 for original in dataset.originals) == 2_006_867
+    assert sum(original.bytes or 0 for original in dataset.originals) == 7_684_923
     assert all(len(original.sha256 or "") == 64 for original in dataset.originals)
 
 
@@ -167,6 +168,16 @@ def test_sides_of_different_length_are_told(tmp_path):
         (tmp_path / original.name).write_bytes(gzip.compress(lines))
     with pytest.raises(CorpusError, match=r"sides of valid differ in lines: \{'de': 1, 'en': 2"):
         DATASETS["multi30k"].read(tmp_path)
+
+
+def test_captions_of_all_five_parts_are_one_text_and_need_not_be_as_many(tmp_path):
+    for original in DATASETS["multi30k"].originals:
+        more = b"more\n" if original.name == "train.2.de.gz" else b""
+        (tmp_path / original.name).write_bytes(gzip.compress(f"{original.name}\n".encode() + more))
+    files = DATASETS["multi30k"].read(tmp_path).files
+    assert files["captions.en"] == [f"train.{part}.en.gz" for part in range(1, 6)]
+    assert files["captions.de"][:3] == ["train.1.de.gz", "train.2.de.gz", "more"]
+    assert "captions.fr" not in files
 
 
 def test_an_original_that_was_cut_off_is_named(tmp_path):

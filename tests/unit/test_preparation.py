@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,17 @@ def text_of(folder: Path, source: list[str], target: list[str]) -> ParallelText:
 
 
 def prepared(
-    path: Path, text: ParallelText, held_out: HeldOut = NOTHING, **options: object
+    path: Path,
+    text: ParallelText,
+    held_out: HeldOut = NOTHING,
+    *,
+    data: DataConfig = DATA,
+    exclude: Sequence[str] = (),
+    **options: object,
 ) -> CorpusFolder:
-    survey, tokenizers = Survey.of(text), tiny_tokenizers()
+    survey, tokenizers = Survey.of(text, exclude=exclude), tiny_tokenizers()
     with new_folder(path, with_text=True) as new:
-        report = prepare_files(text, survey, held_out, tokenizers, DATA, new, **options)
+        report = prepare_files(text, survey, held_out, tokenizers, data, new, **options)
         new.finish({}, report, tokenizers, held_out.pairs)
     return CorpusFolder(path)
 
@@ -83,6 +90,38 @@ def test_neither_chunks_nor_processes_change_a_byte(tmp_path):
         assert contents(made) == expected
 
 
+def test_excluded_pairs_do_not_train_and_every_pair_is_counted_once(tmp_path):
+    source = ["a b", "A  B", "c", "", "d", "e", "f", "f"]
+    text = text_of(tmp_path, source, ["x", "y", "Z", "z", "h", "i", "", "j"])
+    held_out = HeldOut((["d"], ["?"]))
+    made = prepared(tmp_path / "made", text, held_out, exclude=["a b", "z"], chunk=2)
+    # A blank side does not save a pair with an excluded one: it is taken out before the filters.
+    assert list(made.corpus().texts[0]) == ["e", "f"]
+    assert str(made.report) == (
+        "8 read, 2 kept, 1 empty, 0 duplicate, 0 too long, 0 uneven, 1 held out, 4 excluded"
+    )
+
+
+def test_files_are_repeated_after_duplicates_are_gone(tmp_path):
+    true, more = SOURCES[:3], SOURCES[2:5]
+    first = text_of(tmp_path, true, TARGETS[:3])
+    (tmp_path / "second").mkdir()
+    second = text_of(tmp_path / "second", more, TARGETS[2:5])
+    text = ParallelText(first.sources + second.sources, first.targets + second.targets)
+    twice = DATA.model_copy(update={"repeat": (3, 2)})
+    corpus = prepared(tmp_path / "made", text, data=twice, chunk=2).corpus()
+    expected = [line for line in true for _ in range(3)]
+    expected += [line for line in more[1:] for _ in range(2)]
+    assert list(corpus.texts[0]) == expected
+    assert (
+        tiny_tokenizers().source.decode([corpus.source[n].tolist() for n in range(13)]) == expected
+    )
+    assert len(corpus) == 13
+    assert str(corpus.report).endswith(
+        "6 read, 5 kept, 0 empty, 1 duplicate, 0 too long, 0 uneven, 0 held out, 8 copies"
+    )
+
+
 def test_progress_begins_at_nothing_and_ends_at_all_pairs(tmp_path):
     told: list[tuple[str, int, int | None]] = []
     text = text_of(tmp_path, *some_pairs(25))
@@ -112,10 +151,14 @@ def test_text_that_grows_or_shrinks_under_its_reader_is_refused(tmp_path, count)
 def test_a_sample_is_all_of_a_small_text_and_an_even_share_of_a_large_one(tmp_path):
     lines = [f"s{number}" for number in range(10)]
     text = text_of(tmp_path, lines, [line.upper() for line in lines])
-    assert sample_pairs(text, 10, NOTHING, 10)[0] == lines
-    assert sample_pairs(text, 10, NOTHING, 99)[0] == lines
-    assert sample_pairs(text, 10, NOTHING, 5) == (
+    survey = Survey.of(text)
+    assert sample_pairs(text, survey, NOTHING, 10)[0] == lines
+    assert sample_pairs(text, survey, NOTHING, 99)[0] == lines
+    assert sample_pairs(text, survey, NOTHING, 5) == (
         ["s0", "s2", "s4", "s6", "s8"],
         ["S0", "S2", "S4", "S6", "S8"],
     )
-    assert sample_pairs(text, 10, HeldOut((["s4"], ["?"])), 5)[0] == ["s0", "s2", "s6", "s8"]
+    held_out = HeldOut((["s4"], ["?"]))
+    assert sample_pairs(text, survey, held_out, 5)[0] == ["s0", "s2", "s6", "s8"]
+    without = Survey.of(text, exclude=["s4"])
+    assert sample_pairs(text, without, NOTHING, 5)[0] == ["s0", "s2", "s6", "s8"]

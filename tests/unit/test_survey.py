@@ -31,6 +31,17 @@ def test_half_a_surrogate_pair_is_text_too():
     ]
 
 
+def test_a_pair_with_a_side_that_must_not_train_is_excluded():
+    pairs = [("Ein Hund.", "A dog."), ("EIN  hund. ", "x"), ("y", "ein hund."), ("Hund.", "a")]
+    assert Survey.of(pairs).excluded.tolist() == [False] * 4
+    assert Survey.of(pairs, exclude=["ein Hund.\t"]).excluded.tolist() == [True, True, True, False]
+    assert Survey.of([("STRASSE", "x")], exclude=["Straße"]).excluded.tolist() == [True]
+
+
+def test_blank_lines_among_what_must_not_train_exclude_nothing():
+    assert Survey.of(PAIRS, exclude=["", " "]).excluded.tolist() == [False] * len(PAIRS)
+
+
 def test_no_pairs_are_a_survey_of_nothing():
     survey = Survey.of([])
     assert len(survey) == 0

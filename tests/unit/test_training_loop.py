@@ -198,6 +198,20 @@ def test_gradients_are_scaled_down_to_the_norm_asked_for(tmp_path):
     assert line["clipped"] == 1
 
 
+def test_parameters_of_the_loss_alone_are_clipped_with_the_others(tmp_path):
+    run = Run(tmp_path, updates=1, clip_norm=0.01, bag_of_words=10.0)
+    run.trainer.run()
+    stepper = run.trainer.stepper
+    gradients = [
+        parameter.grad.flatten()
+        for module in (stepper.model, stepper.objective)
+        for parameter in module.parameters()
+        if parameter.grad is not None
+    ]
+    assert torch.cat(gradients).norm().item() == pytest.approx(0.01, rel=1e-3)
+    assert stepper.objective.bag_of_words.bias.grad.abs().max() > 0
+
+
 def test_small_gradients_are_left_as_those_of_the_mean_over_positions(tmp_path):
     model = tiny_model(embedding_dropout=0, layer_dropout=0, output_dropout=0, word_dropout=0)
     first = epoch_batches(next_letters(), 60, seed=1, epoch=0)[0]
@@ -438,6 +452,30 @@ def test_a_run_stopped_again_and_again_ends_bit_for_bit_like_one_left_alone(
     assert without_times(metrics(tmp_path)) == without_times(lines)
     assert untimed(run.trainer.progress) == untimed(progress)
     assert found == published == [6, 12]
+
+
+def test_a_run_with_parameters_of_its_own_resumes_bit_for_bit_too(tmp_path):
+    options = {"updates": 7, "log_every": 1, "r_drop": 2.0, "bag_of_words": 0.3}
+    for folder in ("whole", "parts"):
+        (tmp_path / folder).mkdir()
+    whole = Run(tmp_path / "whole", **options)
+    whole.trainer.run()
+    Run(tmp_path / "parts", **options).run_until(3)
+    rest = Run(tmp_path / "parts", seed=2, **options)
+    assert rest.trainer.resume()
+    rest.trainer.run()
+    assert all(map(torch.equal, rest.weights, whole.weights))
+    lines = without_times(metrics(tmp_path / "whole"))
+    assert without_times(metrics(tmp_path / "parts")) == lines
+    trained = [line for line in lines if line["event"] == "train"]
+    assert all(line["divergence"] > 0 and line["bag_of_words"] > 0 for line in trained)
+    assert whole.trainer.stepper.objective.bag_of_words.bias.abs().max() > 0  # from zero: it learns
+
+
+def test_a_checkpoint_without_the_parameters_of_the_loss_is_refused(tmp_path):
+    Run(tmp_path, updates=9).run_until(1)
+    with pytest.raises(TrainingError, match="of another shape"):
+        Run(tmp_path, updates=9, bag_of_words=0.3).trainer.resume()
 
 
 def without_times(lines: list[dict]) -> list[dict]:

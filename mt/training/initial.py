@@ -1,0 +1,120 @@
+"""What a run starts from, if not from chance: a model, or the halves of two.
+
+Knows model folders and which of their parts a new model takes. Does not know what it is then
+trained on. An encoder brings the source tokenizer it has learned, a decoder the target one; what
+comes from neither, such as the bridge between halves that never met, starts anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from mt.bundle import load_bundle
+from mt.config import DataConfig, ModelConfig, Recipe
+from mt.errors import BundleError, ConfigError
+from mt.model import Seq2Seq
+from mt.parameters import Part, load_model, load_part
+from mt.tokenizer import TokenizerPair
+
+
+class Initial(Protocol):
+    """Where training begins."""
+
+    @property
+    def tokenizers(self) -> TokenizerPair: ...
+
+    @property
+    def identity(self) -> str:
+        """Which weights they are, by their hashes."""
+        ...
+
+    def model(self, config: ModelConfig) -> Seq2Seq:
+        """A model of this configuration with those weights.
+
+        Raises:
+            BundleError: they do not fit it.
+        """
+        ...
+
+
+class Whole:
+    """All weights of a model folder: fine-tuning."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bundle = load_bundle(folder)
+        self.tokenizers, self.identity = self._bundle.tokenizers, self._bundle.identity
+
+    def model(self, config: ModelConfig) -> Seq2Seq:
+        """As `Initial.model`."""
+        bundle = self._bundle
+        return load_model(
+            replace(bundle, config=bundle.config.model_copy(update={"model": config}))
+        )
+
+
+class Halves:
+    """An encoder and a decoder of other models, or one of the two (Ramachandran et al. 2017)."""
+
+    def __init__(self, folders: dict[Part, Path], data: DataConfig, *, joint: bool) -> None:
+        """Read the folders.
+
+        Raises:
+            BundleError: one cannot be used.
+            ConfigError: its tokenizer is of another language, or the two are not joint.
+        """
+        self._folders = folders
+        self._bundles = {part: load_bundle(folder) for part, folder in folders.items()}
+        # A side that no half brings is taken from the one there is.
+        encoder, decoder = (
+            part if part in folders else next(iter(folders)) for part in ("encoder", "decoder")
+        )
+        for part, side in ((encoder, "source"), (decoder, "target")):
+            self._check_language(part, side, data)
+        source = self._bundles[encoder].tokenizers.source
+        target = self._bundles[decoder].tokenizers.target
+        if joint and source.content != target.content:
+            raise ConfigError(
+                f"tokenizer.joint: {folders[encoder]} and {folders[decoder]} have not the same "
+                "tokenizer"
+            )
+        self.tokenizers = TokenizerPair(source, target)
+        self.identity = ", ".join(f"{p} of {b.identity}" for p, b in self._bundles.items())
+
+    def model(self, config: ModelConfig) -> Seq2Seq:
+        """As `Initial.model`; what no half brings is drawn by torch's own generator."""
+        model = Seq2Seq(config, *map(len, self.tokenizers))
+        for part, bundle in self._bundles.items():
+            try:
+                load_part(model, bundle, part)
+            except BundleError as error:
+                raise BundleError(f"init_{part} {self._folders[part]}: {error}") from error
+        return model
+
+    def _check_language(self, part: Part, side: str, data: DataConfig) -> None:
+        """Refuse a tokenizer of another language, which would spell text letter by letter."""
+        name = f"{side}_language"
+        found, wanted = getattr(self._bundles[part].config, name), getattr(data, name)
+        if found != wanted:
+            raise ConfigError(
+                f"init_{part} {self._folders[part]}: its {side} tokenizer is of {found!r}, and "
+                f"data.{name} is {wanted!r}"
+            )
+
+
+def initial(recipe: Recipe) -> Initial | None:
+    """What the recipe says to start from; None is chance.
+
+    Raises:
+        BundleError: a folder cannot be used.
+        ConfigError: its tokenizers do not suit the recipe.
+    """
+    if recipe.init_from is not None:
+        return Whole(recipe.init_from)
+    given: dict[Part, Path | None] = {
+        "encoder": recipe.init_encoder,
+        "decoder": recipe.init_decoder,
+    }
+    folders = {part: folder for part, folder in given.items() if folder is not None}
+    return Halves(folders, recipe.data, joint=recipe.tokenizer.joint) if folders else None

@@ -1,0 +1,143 @@
+"""Runs that start from halves of other models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mt.bundle import load_bundle
+from mt.config import load_recipe
+from mt.errors import BundleError, ConfigError
+from mt.parameters import half_precision
+from mt.training import Trainer, open_run
+from support.commands import assert_mistake, call
+from support.recipes import write_recipe
+
+SHORT = {"training__updates": 2, "training__validate_every": 2}
+SCORES = {"bleu": 1.0, "signature": "scripted"}
+
+
+@pytest.fixture(autouse=True)
+def _thread_count() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def opened(recipe: Path, output: Path, *, resume: bool = False, **options: Any) -> Trainer:
+    loaded = load_recipe(recipe).model_copy(update=options)
+    return open_run(loaded, output, lambda tokenizers, text: lambda model: SCORES, resume=resume)
+
+
+def autoencoder(folder: Path, language: str, **changes: Any) -> Path:
+    """A denoising autoencoder of one side of the tiny task; returns its model folder."""
+    sides = {f"{side}_language": language for side in ("source", "target")}
+    sides |= {f"train_{side}": [f"train.{language}"] for side in ("source", "target")}
+    sides |= {f"valid_{side}": f"valid.{language}" for side in ("source", "target")}
+    noise = {"data__noise_drop": 0.1, "data__noise_shuffle": 3}
+    data = {f"data__{name}": value for name, value in sides.items()}
+    recipe = write_recipe(folder, **SHORT, **noise, **data, **changes)
+    done = call("train", recipe, "--output", folder / "model")
+    assert done.returncode == 0, done.stderr
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory) -> Path:
+    return autoencoder(tmp_path_factory.mktemp("german"), "de")
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory) -> Path:
+    return autoencoder(tmp_path_factory.mktemp("english"), "en")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    return write_recipe(tmp_path / "recipe", **SHORT)
+
+
+def test_each_half_comes_with_its_weights_and_its_tokenizer(german, english, recipe, tmp_path):
+    trainer = opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
+    first, second = load_bundle(german), load_bundle(english)
+    started = half_precision(trainer.model)
+    for name, array in started.items():
+        origin = first if name.startswith("encoder.") else second
+        if not name.startswith("bridge."):
+            assert (array == origin.weights[name]).all(), name
+    assert any(name.startswith("bridge.") for name in started)
+    assert (
+        started["bridge.context.weight"].tolist()
+        != second.weights["bridge.context.weight"].tolist()
+    )
+
+    trainer.run()
+    made = load_bundle(tmp_path / "model")
+    assert made.tokenizers.source.content == first.tokenizers.source.content
+    assert made.tokenizers.target.content == second.tokenizers.target.content
+    found = f"encoder of {first.identity}, decoder of {second.identity}"
+    assert made.record["fine_tuned_from"] == found
+
+
+def test_a_run_from_halves_resumes_without_them(german, english, recipe, tmp_path):
+    halves = {"init_encoder": german, "init_decoder": english}
+    trainer = opened(recipe, tmp_path / "model", **halves)
+    trainer.run(lambda: True)
+    weights = [p.detach().clone() for p in trainer.model.parameters()]
+    resumed = opened(recipe, tmp_path / "model", resume=True)
+    assert resumed.progress.update == 1
+    assert all(map(torch.equal, weights, resumed.model.parameters()))
+
+
+def test_one_half_of_a_model_of_both_languages_brings_both_tokenizers(recipe, tmp_path):
+    opened(recipe, tmp_path / "teacher").run()
+    teacher = load_bundle(tmp_path / "teacher")
+    trainer = opened(recipe, tmp_path / "student", init_encoder=tmp_path / "teacher")
+    started = half_precision(trainer.model)
+    assert (
+        started["encoder.embedding.weight"] == teacher.weights["encoder.embedding.weight"]
+    ).all()
+    assert (started["output_bias"] == 0).all()
+    trainer.run()
+    made = load_bundle(tmp_path / "student")
+    assert made.tokenizers.target.content == teacher.tokenizers.target.content
+
+
+@pytest.mark.parametrize("half", ["init_encoder", "init_decoder"])
+def test_a_tokenizer_of_another_language_is_refused(german, english, recipe, tmp_path, half):
+    folder = {"init_encoder": english, "init_decoder": german}[half]
+    with pytest.raises(ConfigError, match=rf"^{half} \S+: its \w+ tokenizer is of '\w+', and data"):
+        opened(recipe, tmp_path / "model", **{half: folder})
+    # Nor does an encoder of German text alone know how English is spelt.
+    with pytest.raises(ConfigError, match="its target tokenizer is of 'de'"):
+        opened(recipe, tmp_path / "model", init_encoder=german)
+    assert not (tmp_path / "model").exists()
+
+
+def test_halves_with_two_tokenizers_make_no_joint_one(german, english, tmp_path):
+    recipe = write_recipe(tmp_path / "recipe", **SHORT, tokenizer__joint=True)
+    with pytest.raises(ConfigError, match=r"^tokenizer\.joint: .* not the same tokenizer$"):
+        opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
+
+
+def test_a_half_of_another_size_is_refused_by_folder_and_parameter(english, tmp_path, german):
+    recipe = write_recipe(tmp_path / "recipe", **SHORT, model__decoder_hidden_size=48)
+    with pytest.raises(BundleError) as caught:
+        opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
+    assert str(caught.value).startswith(f"init_decoder {english}: the weights do not fit")
+    assert "decoder.layers.0" in str(caught.value)
+
+
+def test_the_command_takes_halves_and_refuses_a_whole_beside_them(
+    german, english, recipe, tmp_path
+):
+    halves = ("--init-encoder", german, "--init-decoder", english)
+    whole = call("train", recipe, "--output", tmp_path / "x", *halves, "--init-from", german)
+    assert_mistake(whole, "init_from is a whole model")
+    done = call("train", recipe, "--output", tmp_path / "model", *halves)
+    assert done.returncode == 0, done.stderr
+    assert "decoder of" in load_bundle(tmp_path / "model").record["fine_tuned_from"]
