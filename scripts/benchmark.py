@@ -1,6 +1,7 @@
 """mt-benchmark: what things cost on this machine, each as a ratio to what it is compared with.
 
-Prints a table, or one JSON record with --json; `service` and `cell` print their record. All sides
+Prints a table, or one JSON record with --json; `cell`, and `service` without --table, print their
+record. The commands that measure the service are in `scripts.benchmarks.serving`. All sides
 of a comparison run in turn (A B A B ...) and medians are compared, since machines drift; a busy
 machine is told on standard error. Ratios carry over to other machines, seconds do not.
 """
@@ -8,20 +9,18 @@ machine is told on standard error. Ratios carry over to other machines, seconds 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mt.config import SearchConfig, TrainingConfig
-from scripts.console import Version, describe, errors, program, run
-from scripts.options import OneModel, Threads, load_translator
+from scripts.benchmarks import serving
+from scripts.benchmarks.records import load_model, new_record, note, print_record
+from scripts.console import Version, describe, program, run
+from scripts.options import OneModel, Threads
 from scripts.tables import text_table
-
-if TYPE_CHECKING:
-    from mt.bundle import Bundle
 
 app = program("Measure on this machine.")
 
@@ -57,9 +56,6 @@ Shortlist = Annotated[
 OneThread = Annotated[int, typer.Option(min=1, help="CPU threads of everyone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record instead of the table.")]
 
-Record = dict[str, Any]
-Table = tuple[list[str], list[list[str]]]
-
 
 @app.callback()
 def benchmark(version: Version = False) -> None:
@@ -92,19 +88,19 @@ def decode(
     from scripts.benchmarks.decode import Task, decoding_table, measure_decoding
     from scripts.benchmarks.systems import check_engines, read_sentences
 
-    bundle = _load(model)
+    bundle = load_model(model)
     engines = check_engines(engine)
     ids = read_sentences(source, bundle.tokenizers.source, sentences)
     references = read_lines(reference)[:sentences] if reference else None
     task = Task(ids, references, batch_size, beam_size or [1, 5], rounds)
     with (
         open_systems(
-            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=_note
+            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=note
         ) as systems,
-        _record("decode", bundle, threads, source=source) as record,
+        new_record("decode", bundle, threads, source=source) as record,
     ):
         record |= measure_decoding(systems, bundle, task)
-    _print(record, decoding_table, as_json)
+    print_record(record, decoding_table, as_json)
 
 
 @app.command()
@@ -126,22 +122,22 @@ def latency(
     from scripts.benchmarks.latency import latency_table, measure_cold_start, measure_latency
     from scripts.benchmarks.systems import check_engines, read_sentences
 
-    bundle = _load(model)
+    bundle = load_model(model)
     engines = check_engines(engine)
     ids = read_sentences(source, bundle.tokenizers.source, sentences)
     search = bundle.config.search.model_copy(update={"beam_size": beam_size})
     with (
         open_systems(
-            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=_note
+            bundle, engines, against or [], shortlist=shortlist, threads=threads, note=note
         ) as systems,
-        _record("latency", bundle, threads, source=source) as record,
+        new_record("latency", bundle, threads, source=source) as record,
     ):
         record |= {"sentences": len(ids), "rounds": rounds, "beam_size": beam_size}
         record["systems"] = measure_latency(systems, ids, search, rounds=rounds)
         commands = _commands(engines, model, threads, beam_size)
         line = read_lines(source)[0]
         record["cold_start"] = measure_cold_start(commands, line, rounds=rounds)
-    _print(record, latency_table, as_json)
+    print_record(record, latency_table, as_json)
 
 
 @app.command()
@@ -162,16 +158,16 @@ def train(
     from scripts.benchmarks.contest import open_learners
     from scripts.benchmarks.train import measure_training, read_corpus, training_table
 
-    bundle = _load(model)
+    bundle = load_model(model)
     corpus = read_corpus(bundle, source, target)
     with (
-        open_learners(bundle, corpus, against or [], threads=threads, note=_note) as learners,
-        _record("train", bundle, threads, source=source) as record,
+        open_learners(bundle, corpus, against or [], threads=threads, note=note) as learners,
+        new_record("train", bundle, threads, source=source) as record,
     ):
         record |= measure_training(
             learners, bundle, corpus, batch_tokens=batch_tokens, updates=updates, rounds=rounds
         )
-    _print(record, training_table, as_json)
+    print_record(record, training_table, as_json)
 
 
 @app.command()
@@ -196,15 +192,15 @@ def memory(
     from scripts.benchmarks.memory import measure_memory, measure_peers, memory_table
     from scripts.benchmarks.systems import check_engines
 
-    bundle = _load(model)
+    bundle = load_model(model)
     engines = check_engines(engine)
     counts = sorted(lines or [1000, 10_000])
     text = read_lines(source)
-    with _record("memory", bundle, threads, source=source) as record:
+    with new_record("memory", bundle, threads, source=source) as record:
         commands = _commands(engines, model, threads, beam_size)
         record["systems"] = measure_memory(commands, text, counts)
         record["systems"] += measure_peers(against or [], bundle, text, counts[0], beam_size)
-    _print(record, memory_table, as_json)
+    print_record(record, memory_table, as_json)
 
 
 @app.command()
@@ -242,10 +238,10 @@ def scale(
     )
     from scripts.benchmarks.train import read_corpus
 
-    bundle = _load(model)
+    bundle = load_model(model)
     text = Text(source, target, read_corpus(bundle, source, target))
     counts = sorted(pairs or [1000, 10_000_000])
-    with _record("scale", bundle, threads, source=source) as record:
+    with new_record("scale", bundle, threads, source=source) as record:
         record |= {"rounds": rounds, "lines": lines}
         record["systems"] = measure_starts(
             bundle, find_model(model), text, counts, threads=threads, rounds=rounds
@@ -253,26 +249,9 @@ def scale(
         record["preparation"] = measure_preparation(
             bundle, text, lines, workers or [1, 2], rounds=rounds
         )
-    _print(record, starts_table, as_json)
+    print_record(record, starts_table, as_json)
     if not as_json:
         print(f"\n{text_table(*preparation_table(record))}")
-
-
-@app.command()
-def service(
-    model: OneModel = None,
-    concurrent: Annotated[int, typer.Option(min=2, help="Requests sent at once.")] = 32,
-    rounds: Rounds = 5,
-    threads: Threads = None,
-) -> None:
-    """The service against the library, and requests at once against requests in turn."""
-    from scripts.benchmarks.service import measure_service
-
-    given = {"model": model, "threads": threads}
-    arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    translator = load_translator(model, threads)
-    record = measure_service(translator, arguments, concurrent=concurrent, rounds=rounds)
-    print(json.dumps(record, indent=2))
 
 
 @app.command()
@@ -286,32 +265,12 @@ def cell(rounds: Rounds = 15, threads: Threads = 1) -> None:
     print(json.dumps(measure_cells(rounds=rounds), indent=2))
 
 
+for command in (serving.service, serving.overload, serving.soak, serving.failure):
+    app.command()(command)
+
+
 def main() -> None:
     run(app)
-
-
-def _load(model: Path | None) -> Bundle:
-    from mt.bundle import find_model, load_bundle
-
-    return load_bundle(find_model(model))
-
-
-@contextmanager
-def _record(name: str, bundle: Bundle, threads: int, *, source: Path) -> Iterator[Record]:
-    """A record of what is measured on what, to be filled; and a word if the machine was busy."""
-    from scripts.benchmarks.machine import describe_machine, warning, watched
-
-    record: Record = {
-        "benchmark": name,
-        "model": bundle.config.name,
-        "weights": bundle.identity,
-        "source": str(source),
-        "machine": describe_machine(threads),
-    }
-    with watched(record):
-        yield record
-    if (busy := warning(record)) is not None:
-        _note(busy)
 
 
 def _commands(
@@ -323,20 +282,6 @@ def _commands(
     common = [f"--threads={threads}", f"--beam-size={beam_size}"]
     common += [f"--model={model}"] if model is not None else []
     return {name: [f"--engine={name}", *common] for name in dict.fromkeys((REFERENCE, *engines))}
-
-
-def _print(record: Record, table: Callable[[Record], Table], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(record, indent=2))
-        return
-    print(text_table(*table(record)))
-    for signature in dict.fromkeys(row.get("signature") for row in record["systems"]):
-        if signature:
-            print(f"BLEU: {signature}")
-
-
-def _note(message: str) -> None:
-    errors.print(f"note: {message}", markup=False, emoji=False)
 
 
 if __name__ == "__main__":

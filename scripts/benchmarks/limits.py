@@ -34,7 +34,7 @@ class Work(NamedTuple):
 
 
 def work_of(config: ModelConfig, target_size: int, *, folded: bool) -> Work:
-    """The multiply-adds that a model's equations ask for.
+    """The multiply-adds that a model's equations ask for, but for those of attention.
 
     Args:
         folded: leave out the products of embeddings with a layer's weights, which need be made

@@ -27,6 +27,7 @@ from mt.tokens import BEGIN, END, PAD, UNKNOWN
 Tokens = Sequence[int]
 
 _PLAIN: dict[str, Any] = {
+    "attention": "none",
     "bidirectional": False,
     "reverse_source": True,
     "bridge": "copy",

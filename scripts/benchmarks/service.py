@@ -1,131 +1,192 @@
-"""The service against the library, and requests at once against requests in turn.
+"""What a request costs on a server with one client and with many, beside the library itself.
 
-Knows the real server on loopback, and distinct sentences to ask it for.
+Knows a server that is ready, and the library in as many processes as the server has model workers.
+All take turns, on distinct sentences.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-import json
-import os
-import random
-import re
-import signal
-import subprocess
-import sys
+import statistics
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from scripts.benchmarks.timing import compare
+from scripts.benchmarks.figures import bar, generator_of, milliseconds, outcomes, rate
+from scripts.benchmarks.library import Library
+from scripts.benchmarks.load import Answer, Client, closed_loop
+from scripts.benchmarks.sentences import Pair
+from scripts.benchmarks.timing import compare, spread, take_turns
 
-if TYPE_CHECKING:
-    from mt import Translator
+LONE_CALLS = 20
+"""Lone requests in a round."""
+PROMISED = 0.7
+"""Of the library's rate, with the most clients that are measured."""
 
-STARTUP_S = 60
+
+@dataclass(frozen=True)
+class Sides:
+    """What takes turns, and what about."""
+
+    url: str
+    library: Library
+    pair: Pair
+    sentences: Iterator[str]
+
+    def take(self, count: int) -> list[str]:
+        """Sentences that nobody has been asked for yet."""
+        return list(itertools.islice(self.sentences, count))
 
 
-def measure_service(
-    translator: Translator, arguments: Sequence[str], *, concurrent: int, rounds: int
-) -> dict[str, float]:
-    """Seconds for distinct requests in turn and at once, milliseconds for a lone one and for the
-    library call it stands for.
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure."""
 
-    Args:
-        translator: the library's side; of the model that the server loads.
-        arguments: for the server.
-        concurrent: requests sent at once.
-        rounds: measurements of each kind.
-    """
-    sentences = _sentences()
-    with _server(arguments) as url:
-        in_turn, at_once = compare(
-            lambda: [_ask(url, text) for text in _take(sentences, concurrent)],
-            lambda: _ask_at_once(url, _take(sentences, concurrent)),
-            rounds=rounds,
-        )
-        texts = _take(sentences, 20 * rounds)
-        request, call = compare(
-            _each(texts, lambda text: _ask(url, text)),
-            _each(texts, lambda text: translator.translate([text])),
-            rounds=len(texts),
-        )
+    clients: Sequence[int]
+    """Numbers of clients."""
+    seconds: float
+    """That each number of clients asks in a round."""
+    sentences: int
+    """That the library translates in a round."""
+    concurrent: int
+    """Requests sent in turn, then at once."""
+    rounds: int
+
+
+def measure_service(sides: Sides, effort: Effort) -> dict[str, Any]:
+    """Latency and rate by number of clients, and what a lone request costs beside the library."""
+    most = max(*effort.clients, effort.concurrent)
+    _ask_all(sides, sides.take(most), most)
+    sides.library.translate(sides.take(most))
+    record: dict[str, Any] = {"requests": effort.concurrent, "rounds": effort.rounds}
+    record |= _measure_company(sides, effort.concurrent, effort.rounds)
+    record |= _measure_lone(sides, LONE_CALLS * effort.rounds)
+    return record | _measure_rates(sides, effort)
+
+
+def service_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, a row for each number of clients and two for the library."""
+    header = ["", "p50 ms", "p99 ms", "sentences/s", "low", "high", "to the library"]
+    rows = []
+    for row in record["clients"]:
+        latencies = [_or_dash(row[f"p{percent}_ms"]) for percent in (50, 99)]
+        name = f"{row['clients']} client{'s' * (row['clients'] > 1)}"
+        rows.append([name, *latencies, *_rates(row["per_s"]), f"{row['to_library']:.2f}"])
+    rows.append(["library, a batch", "-", "-", *_rates(record["library_per_s"]), "1.00"])
+    rows.append(["library, one sentence", _or_dash(record["library_call_ms"]), *["-"] * 5])
+    return header, rows
+
+
+def _rates(found: dict[str, float]) -> list[str]:
+    return [f"{found[name]:.1f}" for name in ("median", "low", "high")]
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _measure_company(sides: Sides, count: int, rounds: int) -> dict[str, float]:
+    in_turn, at_once = compare(
+        lambda: _ask_all(sides, sides.take(count), 1),
+        lambda: _ask_all(sides, sides.take(count), count),
+        rounds=rounds,
+    )
     return {
-        "requests": concurrent,
-        "rounds": rounds,
         "in_turn_s": round(in_turn, 3),
         "at_once_s": round(at_once, 3),
         "at_once_to_in_turn": round(at_once / in_turn, 3),
+    }
+
+
+def _ask_all(sides: Sides, texts: Sequence[str], clients: int) -> None:
+    async def ask() -> None:
+        async with Client(sides.url) as client:
+            await closed_loop(client, map(sides.pair.request, texts), clients)
+
+    asyncio.run(ask())
+
+
+def _measure_lone(sides: Sides, count: int) -> dict[str, float]:
+    async def take_turns() -> tuple[list[float], list[float]]:
+        requests, calls = [], []
+        async with Client(sides.url) as client:
+            for text in sides.take(count):
+                requests.append((await client.ask(sides.pair.request(text))).seconds)
+                calls.append(sides.library.translate([text]))
+        return requests, calls
+
+    request, call = map(statistics.median, asyncio.run(take_turns()))
+    return {
         "lone_request_ms": round(1000 * request, 2),
         "library_call_ms": round(1000 * call, 2),
         "service_costs_ms": round(1000 * (request - call), 2),
     }
 
 
-def _each(texts: Sequence[str], action: Callable[[str], Any]) -> Callable[[], Any]:
-    following = iter(texts)
-    return lambda: action(next(following))
+def _measure_rates(sides: Sides, effort: Effort) -> dict[str, Any]:
+    def library() -> float:
+        texts = sides.take(effort.sentences)
+        return len(texts) / sides.library.translate(texts)
+
+    crowds = {clients: _Crowd(sides, clients, effort.seconds) for clients in effort.clients}
+    measures = {0: library} | {clients: crowd.measure for clients, crowd in crowds.items()}
+    rates = take_turns(measures, rounds=effort.rounds)
+    rows = [crowd.row(rates[clients], rates[0]) for clients, crowd in crowds.items()]
+    last = max(rows, key=lambda row: int(row["clients"]))
+    return {
+        "library_per_s": spread(rates[0]),
+        "clients": rows,
+        "generator": max((row["generator"] for row in rows), key=lambda each: each["core"]),
+        "bars": [
+            bar(
+                f"{last['clients']} clients: requests a second >= {PROMISED:.0%} of the library's",
+                f"{last['to_library']:.0%}",
+                last["to_library"] >= PROMISED,
+            )
+        ],
+    }
 
 
-def _sentences() -> Iterator[str]:
-    """Distinct German sentences of like length, in an order that is always the same."""
-    subjects = ["Der Hund", "Die Frau", "Ein Kind", "Mein Bruder", "Unser Lehrer", "Das Mädchen"]
-    verbs = ["läuft", "wartet", "sitzt", "arbeitet", "schläft", "spielt", "singt", "lacht"]
-    times = ["heute", "jeden Tag", "seit gestern", "am Abend", "wieder", "oft", "allein"]
-    places = ["im Garten", "auf der Straße", "vor dem Haus", "in der Schule", "am See", "im Wald"]
-    choices = list(itertools.product(subjects, verbs, times, places))
-    random.Random(1).shuffle(choices)
-    return (" ".join(words) + "." for words in choices)
+class _Crowd:
+    """So many clients, in every round."""
 
+    def __init__(self, sides: Sides, clients: int, seconds: float) -> None:
+        self._sides, self._clients, self._seconds = sides, clients, seconds
+        self._answers: list[Answer] = []
+        self._cpu_s = 0.0
 
-def _take(sentences: Iterator[str], count: int) -> list[str]:
-    return list(itertools.islice(sentences, count))
+    def measure(self) -> float:
+        """Requests a second in one round."""
+        started = time.process_time()
+        found = asyncio.run(self._ask())
+        self._cpu_s += time.process_time() - started
+        return found
 
+    async def _ask(self) -> float:
+        clock = asyncio.get_running_loop().time
+        async with Client(self._sides.url) as client:
+            await client.open(self._clients)
+            begun = clock()
+            answers = await closed_loop(
+                client,
+                map(self._sides.pair.request, self._sides.sentences),
+                self._clients,
+                wanted=lambda: clock() < begun + self._seconds,
+            )
+        self._answers += answers
+        return rate(answers, begun, self._seconds)
 
-def _ask(url: str, text: str) -> str:
-    body = urllib.parse.urlencode({"q": text, "source": "de", "target": "en"}).encode()
-    with urllib.request.urlopen(f"{url}/translate", body, timeout=60) as answer:
-        return str(json.load(answer)["translatedText"])
-
-
-def _ask_at_once(url: str, texts: Sequence[str]) -> list[str]:
-    with ThreadPoolExecutor(len(texts)) as pool:
-        return list(pool.map(lambda text: _ask(url, text), texts))
-
-
-@contextmanager
-def _server(arguments: Sequence[str]) -> Iterator[str]:
-    command = [sys.executable, "-m", "scripts.serve", "--host=127.0.0.1", "--port=0", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
-    try:
-        assert process.stderr is not None
-        url = next(
-            (found[0] for line in process.stderr if (found := re.search(r"http://\S+", line))), None
-        )
-        if url is None:
-            raise RuntimeError("the server did not start")
-        # Its further log must be read, or the pipe fills up and the server stops.
-        with ThreadPoolExecutor(1) as reader:
-            reader.submit(process.stderr.read)
-            _wait_until_ready(url)
-            yield url
-            process.send_signal(signal.SIGTERM)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + STARTUP_S
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/ready", timeout=5):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    def row(self, rates: Sequence[float], library: Sequence[float]) -> dict[str, Any]:
+        """What came of it in all rounds; rates are compared within a round."""
+        return {
+            "clients": self._clients,
+            **milliseconds(self._answers),
+            "per_s": spread(rates),
+            "to_library": statistics.median(
+                mine / its for mine, its in zip(rates, library, strict=True)
+            ),
+            "outcomes": outcomes(self._answers),
+            "generator": generator_of(self._answers, self._cpu_s, self._seconds * len(rates)),
+        }

@@ -12,6 +12,7 @@ import pytest
 from mt.bundle import save_bundle
 from mt.card import model_card
 from scripts.benchmarks.cell import measure_cells
+from scripts.benchmarks.server import processes_of, running
 from support.bundles import SOURCES, TARGETS, save_tiny_bundle, tiny_bundle
 from support.commands import assert_mistake, call, run
 from support.plain import PLAIN
@@ -29,7 +30,8 @@ def _small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_record_compares_the_server_with_the_library(tmp_path: Path) -> None:
     model = save_tiny_bundle(tmp_path / "model")
 
-    result = run("benchmark", "service", "--model", model, "--concurrent", "3", "--rounds", "1")
+    few = ("--rounds", "1", "--seconds", "0.1", "--sentences", "20", "--workers", "1")
+    result = run("benchmark", "service", "--model", model, "--concurrent", "3", *few)
 
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout)
@@ -38,6 +40,83 @@ def test_the_record_compares_the_server_with_the_library(tmp_path: Path) -> None
     assert record["at_once_s"] > 0
     difference = record["lone_request_ms"] - record["library_call_ms"]
     assert abs(record["service_costs_ms"] - difference) < 0.02
+    assert [row["clients"] for row in record["clients"]] == [1, 8, 32]
+    for row in record["clients"]:
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+        ratio = row["per_s"]["median"] / record["library_per_s"]["median"]
+        assert row["to_library"] == pytest.approx(ratio)
+        assert row["outcomes"].keys() == {"200"}
+    held = record["clients"][-1]["to_library"] >= 0.7
+    assert [bar["held"] for bar in record["bars"]] == [held]
+
+
+def test_an_overload_and_a_soak_are_of_the_server_that_is_there(tmp_path: Path) -> None:
+    save_tiny_bundle(tmp_path / "model")
+    (tmp_path / "text").write_text("".join(f"{line}\n" for line in SOURCES), encoding="utf-8")
+    first, last = (end(os.sched_getaffinity(0)) for end in (min, max))
+    arguments = [f"--model={tmp_path / 'model'}"]
+    with running(None, arguments, workers=1, cpus={first}) as server:
+        assert server.pid is not None
+        assert all(os.sched_getaffinity(pid) == {first} for pid in processes_of(server.pid))
+        common = ("--model", "model", "--source", "text", "--url", server.url, "--json")
+
+        short = ("--times", "2", "--seconds", "0.6", "--client-cpus", str(last))
+        flooded = call("benchmark", "overload", *common, *short, folder=tmp_path)
+        assert os.sched_getaffinity(0) >= {first, last}
+
+        few = ("--requests", "60", "--warm-up", "5", "--pid", str(server.pid))
+        soaked = call("benchmark", "soak", *common, *few, folder=tmp_path)
+
+    assert flooded.returncode == 0, flooded.stderr.decode()
+    record = json.loads(flooded.stdout)
+    assert (record["benchmark"], record["model"]) == ("overload", "tiny-de-en")
+    assert record["client_cpus"] == [last]
+    assert len(record["bars"]) == 5
+    assert record["peak_per_s"] > 0
+    assert sum(record["shares"].values()) == pytest.approx(1)
+
+    assert soaked.returncode == 0, soaked.stderr.decode()
+    record = json.loads(soaked.stdout)
+    assert sum(sum(found.values()) for found in record["kinds"].values()) == 60
+    assert record["unexpected"] == 0, record["kinds"]
+    # A server is more than Python, and each look finds it.
+    assert all(found > 50 for found in record["resident_mb"])
+
+
+def test_a_killed_worker_and_a_server_told_to_leave_are_printed_beside_their_bars(
+    tmp_path: Path,
+) -> None:
+    save_tiny_bundle(tmp_path / "model")
+    few = ("--seconds", "0.2", "--clients", "4", "--workers", "1")
+    result = call("benchmark", "failure", "--model", "model", *few, folder=tmp_path)
+    assert result.returncode == 0, result.stderr.decode()
+    lines = result.stdout.decode().splitlines()
+    assert [line.split("  ")[0] for line in lines[1:5]] == [
+        *("kill -9, in flight", "kill -9, afterwards"),
+        *("SIGTERM, in flight", "SIGTERM, afterwards"),
+    ]
+    assert len(lines) == 5 + 2 + 7
+
+
+def test_options_of_the_service_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    refused = call("benchmark", "overload", "--server-cpus", "100000")
+    assert_mistake(refused, "--server-cpus 100000", "may use")
+    refused = call("benchmark", "service", "--url", "https://localhost")
+    assert_mistake(refused, "--url https://localhost", "http://HOST:PORT")
+    refused = call("benchmark", "soak", "--url", "http://localhost:1")
+    assert_mistake(refused, "--url", "--pid")
+    (tmp_path / "text").write_text("\n")
+    refused = call("benchmark", "failure", "--source", "text", folder=tmp_path)
+    assert_mistake(refused, "--source text", "no sentence")
+
+
+def test_a_server_that_does_not_start_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_tiny_bundle(tmp_path / "model")
+    monkeypatch.setenv("MT_CHAR_LIMIT", "none")
+    refused = call("benchmark", "overload", "--model", "model", folder=tmp_path)
+    assert_mistake(refused, "the server did not start", "MT_CHAR_LIMIT")
 
 
 def test_every_option_of_the_cell_is_measured_against_the_fused_path() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,8 +145,14 @@ class StubWorker:
                 each.cancel()
 
 
-class _AnyModel(dict[str, str]):
+class _AnyModel(Mapping[str, str]):
     """The engine of every model, whatever its name."""
 
-    def __missing__(self, model: str) -> str:
+    def __getitem__(self, model: str) -> str:
         return "stub"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
