@@ -69,14 +69,15 @@ def read_query(parameters: Parameters, catalogue: Catalogue, settings: Settings)
     """Check and read all parameters.
 
     Raises:
-        ServiceError: INVALID_REQUEST, UNSUPPORTED_LANGUAGE, NOT_FOUND, TOO_LARGE; in DeepL's words
-            where they are known.
+        ServiceError: INVALID_REQUEST, UNSUPPORTED_LANGUAGE, NOT_FOUND; in DeepL's words where they
+            are known.
     """
-    given: _Given = {
+    given: _Given = grouped(
         # None and "" are what clients send for a parameter that is not used.
-        name: values if name == "text" else [each for each in values if each not in (None, "")]
-        for name, values in grouped(parameters).items()
-    }
+        (name, value)
+        for name, value in parameters
+        if name == "text" or value not in (None, "")
+    )
     target, source = _read_languages(given, catalogue)
     texts = _read_texts(given, settings)
     _refuse_what_is_missing(given, source)
@@ -131,7 +132,7 @@ def _read_texts(given: _Given, settings: Settings) -> list[str]:
     for text in texts:
         if len(text) > settings.char_limit:
             message = f"Parameter 'text' has {len(text)} characters, the most in a text are "
-            raise ServiceError(Kind.TOO_LARGE, f"{message}{settings.char_limit}.", field="text")
+            raise _invalid(f"{message}{settings.char_limit}.", "text")
     return texts
 
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPORA = Path(os.environ.get("MT_CORPORA", ROOT.parent / "shared" / "corpora"))
+OFFLINE = bool(os.environ.get("MT_OFFLINE"))
 
 # The service reads MT_* from the environment; what the caller's shell holds must not decide a test.
 for name in [name for name in os.environ if name.startswith("MT_")]:
@@ -31,13 +32,14 @@ settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests marked `shared` where the corpora folder is absent."""
-    if CORPORA.is_dir():
-        return
+    """Skip what needs the corpora folder where it is absent, or an index under MT_OFFLINE."""
     absent = pytest.mark.skip(reason=f"no corpora at {CORPORA}; MT_CORPORA names another folder")
+    offline = pytest.mark.skip(reason="MT_OFFLINE is set, and clients come from package indexes")
     for item in items:
-        if item.get_closest_marker("shared"):
+        if item.get_closest_marker("shared") and not CORPORA.is_dir():
             item.add_marker(absent)
+        if item.get_closest_marker("clients") and OFFLINE:
+            item.add_marker(offline)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ TRANSLATION_REFUSALS = REFUSALS | {code: {"model": Message} for code in (404, 42
     "/translate",
     response_model=TranslateTextAnswer,
     responses=TRANSLATION_REFUSALS,
-    openapi_extra=request_body(TranslateTextBody, form=TranslateTextBody),
+    openapi_extra=request_body(TranslateTextBody, forms=True, lists_in_forms=True),
 )
 async def translate(request: Request, server: ServerOf) -> Response:
     """Translate up to 50 texts."""
@@ -85,7 +85,7 @@ async def usage(request: Request, server: ServerOf) -> UsageAnswer:
             {
                 "name": "type",
                 "in": "query",
-                "schema": {"type": "string", "enum": ["source", "target"], "default": "source"},
+                "schema": {"type": "string", "enum": ["source", "target", ""], "default": "source"},
             }
         ]
     },
@@ -139,9 +139,8 @@ async def _read(request: Request) -> Parameters:
 
 def _identify(request: Request, server: Server, parameters: Parameters) -> Client:
     # Clients of long ago send the key with the parameters.
-    keys = (value for name, value in parameters if name == "auth_key")
-    key = next(keys, None)
-    return server.identify(request, key if isinstance(key, str) else None)
+    keys = [(name, value) for name, value in parameters if value not in (None, "")]
+    return server.identify(request, one_string(keys, "auth_key") or None)
 
 
 def _render(query: Query, text: str, answer: Answer) -> dict[str, Any]:

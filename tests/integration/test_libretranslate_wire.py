@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.serving import JSON, ask
-from support.workers import StubWorkers, stub_catalogue, stub_model
 
 from mt.config import SearchConfig
 from service.catalogue import Catalogue
+from support.serving import JSON, ask
+from support.workers import StubWorkers, stub_catalogue, stub_model
 
 # --- The parameters, wherever they come --------------------------------------------------
 

@@ -101,6 +101,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "others.en": english.lower(),
         "book.de.gz": german,
         "rows.tsv": rows,
+        "DATA/multi30k/train.de.xz": german,
+        "DATA/multi30k/captions.de.xz": german,
+        "DATA/multi30k/captions.en.xz": english,
         "DATA/multi30k/test_2016_flickr.de.xz": german,
         "DATA/multi30k/test_2016_flickr.en.xz": english,
         "DATA/tatoeba-de-en/test.de.xz": german,
@@ -108,7 +111,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    for name in ("A", "B", "runs/multi30k-de-en"):
+    trained = ("multi30k-de-en", "teacher", "back", "student")
+    for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
     for name in ("A", "B", "tatoeba-de-en"):
         events = [

@@ -17,13 +17,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from support.serving import JSON, WAIT_S, ask, occupy, real_server, serving, until
-from support.workers import StubWorkers, stub_catalogue
 from uvicorn.importer import import_from_string
 
 from mt.errors import BundleError, ConfigError
 from service.app import create_app
 from service.settings import Settings, load_settings
+from support.serving import JSON, WAIT_S, ask, occupy, real_server, serving, until
+from support.workers import StubWorkers, stub_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,6 +19,8 @@ PROGRAMS = [
         "score",
         "evaluate",
         "info",
+        "keys",
+        "lexicon",
         "serve",
         "benchmark",
     ),

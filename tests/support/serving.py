@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 import uvicorn
-from support.workers import StubWorkers, stub_catalogue
 
 from service.app import create_app
 from service.catalogue import Catalogue
 from service.server import Server
 from service.settings import Settings
+from support.workers import StubWorkers, stub_catalogue
 
 WAIT_S = 30
 """What would be waited for in vain fails after this; a test that passes never waits so long."""
@@ -91,7 +91,9 @@ def ask(
 
 
 @contextlib.contextmanager
-def real_server(workers: StubWorkers | None = None, **settings: Any) -> Iterator[str]:
+def real_server(
+    workers: StubWorkers | None = None, *, catalogue: Catalogue | None = None, **settings: Any
+) -> Iterator[str]:
     """A server on a free port, in a thread of this process; gives its URL.
 
     The workers live on the loop of that thread: tell them everything beforehand.
@@ -100,7 +102,7 @@ def real_server(workers: StubWorkers | None = None, **settings: Any) -> Iterator
     ready = threading.Event()
     app = create_app(
         Settings(**{"deadline_s": WAIT_S, "max_wait_s": WAIT_S, "workers": 1, **settings}),
-        catalogue=stub_catalogue(),
+        catalogue=catalogue or stub_catalogue(),
         start_worker=workers.start,
         on_ready=ready.set,
     )

@@ -3,14 +3,14 @@
 import shutil
 
 import pytest
-from support.workers import stub_catalogue as catalogue
-from support.workers import stub_model as model
 
 from mt.bundle import BUNDLED_MODELS
 from mt.errors import BundleError, ConfigError
 from service.catalogue import Catalogue, load_catalogue
 from service.errors import Kind, ServiceError
 from service.settings import Settings
+from support.workers import stub_catalogue as catalogue
+from support.workers import stub_model as model
 
 
 def names(way):

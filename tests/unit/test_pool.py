@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from support.workers import StubWorkers
 
 from mt.errors import ConfigError
 from service import pool as pool_module
@@ -13,6 +12,7 @@ from service.pool import Pool
 from service.process import WorkerLostError
 from service.queue import Task, WorkQueue
 from service.work import Options
+from support.workers import StubWorkers
 
 
 class Shop:

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from support.workers import stub_model
 
 from mt.translation import given
 from service.cache import Cache
@@ -12,6 +11,7 @@ from service.metrics import Metrics
 from service.queue import WorkQueue
 from service.sharing import Found, Origin, Sharing, model_effort
 from service.work import Options
+from support.workers import stub_model
 
 MODEL = stub_model("de-en")
 OPTIONS = Options()
