@@ -10,7 +10,9 @@ A recipe is a TOML file with the tables [data] [tokenizer] [model] [training] [s
 from __future__ import annotations
 
 import difflib
+import operator
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -41,6 +43,22 @@ TextFile = Annotated[Path, Field(strict=False)]
 TextFiles = Annotated[tuple[TextFile, ...], Field(strict=False, min_length=1)]
 WholeNumbers = Annotated[tuple[int, ...], Field(strict=False, min_length=1)]
 Times = Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(strict=False)]
+
+
+Task = Literal["translate", "answer", "continue"]
+Segmentation = Literal["sentences", "whole"]
+
+
+class Purpose(Options):
+    """What a model is for: at the head of a recipe, and in the model folder that comes of it."""
+
+    task: Task = Field("translate", exclude_if=partial(operator.eq, "translate"))
+    """What the model does with a text: translate it, answer it (`mt-answer`; source and target
+    language may be the same), or continue it, which is what language models are for."""
+    segmentation: Segmentation = Field("sentences", exclude_if=partial(operator.eq, "sentences"))
+    """What a model is given at a time: each sentence of a text by itself, or the text as a whole,
+    with its line ends as spaces. A whole text that is longer than `search.max_source_pieces` is
+    refused, since nothing may be cut out of it."""
 
 
 class DataConfig(Options):
@@ -147,6 +165,10 @@ class ModelConfig(Options):
     """Read the source in both directions (Schuster and Paliwal 1997)."""
     reverse_source: bool = False
     """Feed the source last token first (Sutskever et al. 2014, 3.3); not with `bidirectional`."""
+    reverse_target: bool = Field(False, exclude_if=operator.not_)
+    """Write the target last token first: a right-to-left model, which makes other mistakes than a
+    left-to-right one and can rescore its hypotheses (Liu et al. 2016). Text goes in and comes out
+    in its own order; no translation can be made to begin with a prefix."""
     decoder_hidden_size: int = Field(512, ge=1, le=8192)
     """Width of the decoder's hidden and cell state."""
     decoder_layers: int = Field(2, ge=1, le=16)
@@ -376,6 +398,64 @@ class SearchConfig(Options):
         return self
 
 
+class RerankConfig(Options):
+    """How a translation is chosen among candidates, other than as search ranks them: no table of a
+    recipe, and no part of a model folder."""
+
+    mbr_samples: int = Field(0, ge=0, le=1000)
+    """Draw this many candidates from the model, and take the one most like all others (minimum
+    Bayes risk; Eikema and Aziz 2020). One that is drawn twice counts twice. 0 draws none."""
+    mbr_beam: bool = False
+    """Minimum Bayes risk with the hypotheses of the beam as candidates (Kumar and Byrne 2004),
+    besides those that `mbr_samples` draws."""
+    mbr_utility: Literal["chrf", "bleu"] = "chrf"
+    """What says how alike two candidates are: sentence chrF2 (Popović 2015) or sentence BLEU."""
+    mbr_weights: Literal["uniform", "model"] = "uniform"
+    """What a candidate counts: the same as any other, which is right for draws, or by the model's
+    probability (Kumar and Byrne 2004), once however often it was drawn."""
+    mbr_temperature: float = Field(1.0, gt=0, le=100)
+    """Temperature of the draws, as `temperature`; 1 draws from the model as it is."""
+    reverse_model: TextFile | None = None
+    """Model folder, or name of a bundled one, that translates the other way: all hypotheses of the
+    beam are scored by how likely it finds the source, given each (Li and Jurafsky 2016)."""
+    right_to_left_model: TextFile | None = None
+    """Model folder that translates the same way but writes in the other order
+    (`model.reverse_target`): all hypotheses of the beam are scored by it too (Liu et al. 2016)."""
+    reverse_weight: float = Field(0.3, ge=0, le=100)
+    """Weight of the reverse model's score; the model's own has 1."""
+    right_to_left_weight: float = Field(1.0, ge=0, le=100)
+    """Weight of the right-to-left model's score; the model's own has 1."""
+    length_weight: float = Field(0.0, ge=-100, le=100)
+    """What each piece of a translation adds to its score where models rescore it."""
+
+    @property
+    def chooses_by_risk(self) -> bool:
+        """Whether candidates are compared with each other."""
+        return self.mbr_samples > 0 or self.mbr_beam
+
+    @property
+    def rescores(self) -> bool:
+        """Whether other models have a say."""
+        return self.reverse_model is not None or self.right_to_left_model is not None
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if self.chooses_by_risk and self.rescores:
+            raise ValueError("choose by minimum Bayes risk or by rescoring models, not by both")
+        needs = {
+            "mbr_utility": ("mbr_samples or mbr_beam", self.chooses_by_risk),
+            "mbr_weights": ("mbr_samples or mbr_beam", self.chooses_by_risk),
+            "mbr_temperature": ("mbr_samples", self.mbr_samples > 0),
+            "reverse_weight": ("reverse_model", self.reverse_model is not None),
+            "right_to_left_weight": ("right_to_left_model", self.right_to_left_model is not None),
+            "length_weight": ("reverse_model or right_to_left_model", self.rescores),
+        }
+        for name, (needed, given) in needs.items():
+            if name in self.model_fields_set and not given:
+                raise ValueError(f"{name} needs {needed}")
+        return self
+
+
 class EvaluationConfig(Options):
     """How translations are compared: no table of a recipe, and no part of a model folder."""
 
@@ -433,7 +513,19 @@ class JobConfig(Options):
         return self
 
 
-class Recipe(Options):
+class ProbeConfig(Options):
+    """How `mt.explain.probe` looks for units that keep track of something; in no recipe."""
+
+    sentences: int = Field(2000, ge=20, le=100_000)
+    """Most sentences for each thing to keep track of, drawn from those that tell something of it;
+    one half fits, the other measures."""
+    units: int = Field(3, ge=1, le=100)
+    """Units shown of each, best first."""
+    seed: int = Field(1, ge=0, lt=2**31)
+    """Of the draw of sentences."""
+
+
+class Recipe(Purpose):
     """A whole training run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

@@ -79,7 +79,8 @@ def check_alike(names: Sequence[str], bundles: Sequence[Bundle]) -> None:
     """Refuse bundles that cannot be an ensemble; `names` are for the message.
 
     Raises:
-        BundleError: two differ in a language or in the content of a tokenizer.
+        BundleError: two differ in task, segmentation, a language, the content of a tokenizer or the
+            target's order.
     """
     first, *others = zip(names, map(_must_agree, bundles), strict=True)
     for name, theirs in others:
@@ -99,10 +100,13 @@ def joint_identity(bundles: Sequence[Bundle]) -> str:
 def _must_agree(bundle: Bundle) -> dict[str, str]:
     source, target = bundle.tokenizers
     return {
+        "task": bundle.config.task,
+        "segmentation": bundle.config.segmentation,
         "source language": bundle.config.source_language,
         "target language": bundle.config.target_language,
         "source tokenizer": f"SHA-256 {sha256(source.content)[:12]}",
         "target tokenizer": f"SHA-256 {sha256(target.content)[:12]}",
+        "target order": "right to left" if bundle.config.model.reverse_target else "left to right",
     }
 
 

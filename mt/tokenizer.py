@@ -86,11 +86,45 @@ class Tokenizer:
         return [str(self._pieces.id_to_piece(int(piece))) for piece in ids]
 
 
+class RightToLeft(Tokenizer):
+    """The same model with the ids of a text from its last piece to its first."""
+
+    def __init__(self, forward: Tokenizer) -> None:
+        super().__init__(forward.content)
+        self.forward = forward
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [ids[::-1] for ids in super().encode(texts)]
+
+    def sample(
+        self, texts: Sequence[str], alpha: float, *, seed: int | Sequence[int]
+    ) -> list[list[int]]:
+        return [ids[::-1] for ids in super().sample(texts, alpha, seed=seed)]
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        return super().decode([row[::-1] for row in ids])
+
+
 class TokenizerPair(NamedTuple):
     """Source and target side; the same object twice when the model is joint."""
 
     source: Tokenizer
     target: Tokenizer
+
+    @property
+    def joint(self) -> bool:
+        """Whether both sides are one model."""
+        target = self.target
+        return self.source is (target.forward if isinstance(target, RightToLeft) else target)
+
+    def writing(self, *, right_to_left: bool) -> TokenizerPair:
+        """The pair for a model that writes its targets in this order.
+
+        All tokenizers of files are left-to-right; only what feeds a model or reads what it wrote
+        is not.
+        """
+        assert not isinstance(self.target, RightToLeft), "the pair of a model already"
+        return self._replace(target=RightToLeft(self.target)) if right_to_left else self
 
 
 def train_tokenizers(

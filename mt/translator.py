@@ -22,16 +22,17 @@ from typing import Any
 
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, find_case, restore, truecase
-from mt.config import EngineName, SearchConfig
+from mt.config import EngineName, SearchConfig, Segmentation, Task
 from mt.decoding import decode
 from mt.engine import Engine, load_engine
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
-from mt.errors import InputError
+from mt.errors import BundleError, InputError
 from mt.flags import Segment, find_flags
 from mt.likelihood import PairScore, score_pairs
+from mt.reranking import Reranker, Rescored
 from mt.search import Hypothesis
-from mt.text import Document, split_document, split_long
-from mt.tokenizer import TokenizerPair
+from mt.text import Document, split_document, split_long, whole_document
+from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
 from mt.translation import Candidate, SegmentTranslation, Translation, given, join
 
@@ -74,14 +75,21 @@ class Translator:
         source_language: str,
         target_language: str,
         identity: str = "",
+        task: Task = "translate",
+        segmentation: Segmentation = "sentences",
+        reranker: Reranker | None = None,
     ) -> None:
+        """Of an engine and the tokenizers it speaks, as `TokenizerPair.writing` gives them."""
         self.name = name
         self.source_language = source_language
         self.target_language = target_language
+        self.task = task
+        self.segmentation = segmentation
         self.search_config = search_config
         self._engine = engine
         self._tokenizers = tokenizers
         self._identity = identity
+        self._reranker = reranker
 
     @classmethod
     def load(
@@ -127,14 +135,17 @@ class Translator:
         bundles = [load_bundle(find_model(path)) for path in paths]
         check_alike([str(path) for path in paths], bundles)
         config = bundles[0].config
+        _check_task(config.name, config.task)
         return cls(
             EnsembleEngine([load_engine(bundle, engine, threads) for bundle in bundles]),
-            bundles[0].tokenizers,
+            bundles[0].tokenizers.writing(right_to_left=config.model.reverse_target),
             config.search,
             name=" + ".join(bundle.config.name for bundle in bundles),
             source_language=config.source_language,
             target_language=config.target_language,
             identity=joint_identity(bundles),
+            task=config.task,
+            segmentation=config.segmentation,
         )
 
     @classmethod
@@ -144,18 +155,21 @@ class Translator:
         """Make a translator of a bundle in memory; arguments as of `load`.
 
         Raises:
-            BundleError: the weights do not fit the configuration.
+            BundleError: the weights do not fit the configuration, or it is a language model's.
             ConfigError: the machine lacks what the engine needs.
         """
         config = bundle.config
+        _check_task(config.name, config.task)
         return cls(
             load_engine(bundle, engine, threads),
-            bundle.tokenizers,
+            bundle.tokenizers.writing(right_to_left=config.model.reverse_target),
             config.search,
             name=config.name,
             source_language=config.source_language,
             target_language=config.target_language,
             identity=bundle.identity,
+            task=config.task,
+            segmentation=config.segmentation,
         )
 
     @property
@@ -173,8 +187,35 @@ class Translator:
         """What else the last digits of a result may depend on: versions, perhaps threads."""
         return self._engine.environment
 
+    @property
+    def right_to_left(self) -> bool:
+        """Whether it writes a translation from its last piece to its first."""
+        return isinstance(self._tokenizers.target, RightToLeft)
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What chooses among candidates, if not search alone."""
+        return self._reranker
+
     def with_search(self, config: SearchConfig) -> Translator:
-        """The same model with other decoding options."""
+        """The same model with other decoding options.
+
+        Raises:
+            ConfigError: they leave nothing to choose among where there is a reranker.
+        """
+        return self._with(config, self._reranker)
+
+    def with_reranker(self, reranker: Reranker | None) -> Translator:
+        """The same model, its candidates chosen by the reranker; None leaves it to search alone.
+
+        Raises:
+            ConfigError: the decoding options leave nothing to choose among.
+        """
+        return self._with(self.search_config, reranker)
+
+    def _with(self, config: SearchConfig, reranker: Reranker | None) -> Translator:
+        if reranker is not None:
+            reranker.check(config)
         return Translator(
             self._engine,
             self._tokenizers,
@@ -183,6 +224,9 @@ class Translator:
             source_language=self.source_language,
             target_language=self.target_language,
             identity=self._identity,
+            task=self.task,
+            segmentation=self.segmentation,
+            reranker=reranker,
         )
 
     def translate(
@@ -206,8 +250,8 @@ class Translator:
 
         Raises:
             ConfigError: more alternatives than the beam can hold.
-            InputError: a text with a prefix is not one sentence, or its prefix has characters that
-                the model cannot write.
+            InputError: a text with a prefix is not one sentence, its prefix has characters that
+                the model cannot write, or the model writes from right to left.
 
         Example:
             >>> from mt import Translator
@@ -250,7 +294,8 @@ class Translator:
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
-        document = split_document(text, self.source_language)
+        whole = self.segmentation == "whole"
+        document = whole_document(text) if whole else split_document(text, self.source_language)
         return Plan(document, tuple(map(self._plan_segment, document.segments)))
 
     def search(
@@ -266,9 +311,22 @@ class Translator:
         does not depend on what else is in the list.
 
         Raises:
-            ConfigError: n_best is more than the beam can hold.
+            ConfigError: n_best is more than the beam can hold, or than there are candidates.
         """
-        return decode(self._engine, sources, self.search_config, n_best=n_best, prefixes=prefixes)
+        engine, config = self._engine, self.search_config
+        if self._reranker is None:
+            return decode(engine, sources, config, n_best=n_best, prefixes=prefixes)
+        return self._reranker.decode(
+            engine, self._tokenizers, config, sources, n_best=n_best, prefixes=prefixes
+        )
+
+    def rescore(self, sources: Sequence[Sequence[int]]) -> list[Rescored]:
+        """The candidates for each list of token ids and what each model says of them.
+
+        For finding weights: `Rescored.ranked` puts them in order by any. Needs a reranker.
+        """
+        assert self._reranker is not None
+        return self._reranker.rescore(self._engine, self._tokenizers, self.search_config, sources)
 
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
@@ -319,6 +377,11 @@ class Translator:
         limit = self.search_config.max_source_pieces
         if len(ids) <= limit:
             return [ids] if ids else []
+        if self.segmentation == "whole":
+            raise InputError(
+                f"a text of {len(ids)} pieces is too long: {self.name} takes texts as a whole, of "
+                f"at most {limit} (search.max_source_pieces)"
+            )
         texts, _ = split_long(segment, self._length, limit)
         return [part for part in self._tokenizers.source.encode(texts) if part]
 
@@ -332,12 +395,16 @@ class Translator:
         for both tells nothing.
         """
         source, target = self._tokenizers
-        if source is target:
+        if self.source_language == self.target_language:
+            return False
+        if self._tokenizers.joint:
             return True
         return 4 * len(target.encode([segment])[0]) <= 3 * len(source.encode([segment])[0])
 
     def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
         """The tokens of each plan's prefix, for each of its sources."""
+        if self.right_to_left and any(prefixes):
+            raise InputError("a right-to-left model, which ends with the first word, has no prefix")
         tokens: list[list[int]] = []
         encoded = self._tokenizers.target.encode(prefixes)
         for plan, prefix, ids in zip(plans, prefixes, encoded, strict=True):
@@ -350,6 +417,11 @@ class Translator:
                 raise InputError(f"the prefix {prefix!r} has characters the model cannot write")
             tokens += [ids for _ in plan.sources]
         return tokens
+
+
+def _check_task(name: str, task: Task) -> None:
+    if task == "continue":
+        raise BundleError(f"{name} is a language model: it continues texts and translates none")
 
 
 def _unrestored(plan: Plan, prefix: str) -> Plan:

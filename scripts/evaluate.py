@@ -17,7 +17,23 @@ from mt.errors import ConfigError
 from mt.files import write_atomic
 from scripts.console import Version, describe, program, run
 from scripts.evaluation import TestText, evaluation_record, length_record, sweep_record
-from scripts.options import BeamSize, Engine, LengthPenalty, Model, Threads
+from scripts.options import (
+    BeamSize,
+    Engine,
+    LengthPenalty,
+    LengthWeight,
+    MbrBeam,
+    MbrSamples,
+    MbrTemperature,
+    MbrUtility,
+    MbrWeights,
+    Model,
+    ReverseModel,
+    ReverseWeight,
+    RightToLeftModel,
+    RightToLeftWeight,
+    Threads,
+)
 from scripts.plots import check_picture, draw
 from scripts.reports import Format, panels, report
 from scripts.systems import FinishedSystem, ModelSystem, System
@@ -91,6 +107,16 @@ def evaluate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
+    mbr_samples: MbrSamples = None,
+    mbr_beam: MbrBeam = False,
+    mbr_utility: MbrUtility = None,
+    mbr_weights: MbrWeights = None,
+    mbr_temperature: MbrTemperature = None,
+    reverse_model: ReverseModel = None,
+    right_to_left_model: RightToLeftModel = None,
+    reverse_weight: ReverseWeight = None,
+    right_to_left_weight: RightToLeftWeight = None,
+    length_weight: LengthWeight = None,
     engine: Engine = None,
     threads: Threads = None,
     version: Version = False,
@@ -98,7 +124,9 @@ def evaluate(
     """Score translations of a test set and compare systems.
 
     BLEU and chrF, cased and lower-cased, each with its sacreBLEU signature and a 95 % bootstrap
-    interval; with --against, p-values of a paired test against the first system.
+    interval; with --against, p-values of a paired test against the first system. Minimum Bayes risk
+    (--mbr) and rescoring models are for the first system alone, so --against its own folder says
+    what they change.
     """
     # Whatever can be refused is refused before anything is translated.
     form = _form(form, as_json)
@@ -108,7 +136,19 @@ def evaluate(
         _check_plot(plot, by_length or bool(sweep))
     text = TestText.read(source, reference)
     search = {"beam_size": beam_size, "length_penalty": length_penalty}
-    first = _first_system(source, model, translations, threads, engine, search)
+    rerank = {
+        "mbr_samples": mbr_samples,
+        "mbr_beam": mbr_beam,
+        "mbr_utility": mbr_utility,
+        "mbr_weights": mbr_weights,
+        "mbr_temperature": mbr_temperature,
+        "reverse_model": reverse_model,
+        "right_to_left_model": right_to_left_model,
+        "reverse_weight": reverse_weight,
+        "right_to_left_weight": right_to_left_weight,
+        "length_weight": length_weight,
+    }
+    first = _first_system(source, model, translations, threads, engine, search, rerank)
     others = [_other_system(source, path, threads, engine, search) for path in against or []]
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
@@ -159,9 +199,12 @@ def _first_system(
     threads: int | None,
     engine: EngineName | None,
     search: dict[str, Any],
+    rerank: dict[str, Any],
 ) -> System:
     if translations is None:
-        return ModelSystem.load(model or [], threads, engine, search)
+        return ModelSystem.load(model or [], threads, engine, search, rerank)
+    if any(value not in (None, False) for value in rerank.values()):
+        raise ConfigError("options: --translations are finished: there is nothing to choose among")
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")
     return FinishedSystem.read(translations, source)

@@ -46,7 +46,16 @@ class TestText(NamedTuple):
 def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -> Record:
     """Scores of the first system and, under "against", of the others, compared with it."""
     first, *others = [_system_record(text, outcome) for outcome in outcomes]
-    record = first | {
+    record = first | text_record(text)
+    if others:
+        record["significance"] = _compare(text, outcomes, others, test)
+        record["against"] = others
+    return record
+
+
+def text_record(text: TestText) -> Record:
+    """Which text it was, and under which versions."""
+    return {
         "source": str(text.source_path),
         "reference": str(text.reference_paths[0]),
         "references": [str(path) for path in text.reference_paths],
@@ -57,10 +66,6 @@ def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -
         "versions": {"mt": mt.__version__, "python": platform.python_version()}
         | {package: version(package) for package in PACKAGES},
     }
-    if others:
-        record["significance"] = _compare(text, outcomes, others, test)
-        record["against"] = others
-    return record
 
 
 def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[int]) -> Record:

@@ -7,21 +7,29 @@ A program that offers one names its parameter as the field is named, and hands i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mt.config import EngineConfig, EngineName, SearchConfig, parse
+from mt.config import EngineConfig, EngineName, RerankConfig, SearchConfig, Task, parse
+from mt.errors import BundleError, ConfigError
 from scripts.console import describe
 
 if TYPE_CHECKING:
     from mt import Translator
+    from mt.reranking import Reranker
 
 
 def _decoding(field: str) -> Any:
     return typer.Option(help=f"{describe(SearchConfig, field)}  [default: the model's own]")
+
+
+def _reranking(field: str, *names: str, metavar: str | None = None) -> Any:
+    default = RerankConfig.model_fields[field].default
+    shown = "" if default in (None, False) else f"  [default: {default}]"
+    return typer.Option(*names, metavar=metavar, help=describe(RerankConfig, field) + shown)
 
 
 _BUNDLED = "or the name of a bundled one: de-en, en-de.  [default: de-en]"
@@ -61,11 +69,40 @@ TopK = Annotated[int | None, _decoding("top_k")]
 Seed = Annotated[int | None, _decoding("seed")]
 Truecase = Annotated[bool | None, _decoding("truecase")]
 
+MbrSamples = Annotated[int | None, _reranking("mbr_samples", "--mbr", metavar="N")]
+MbrBeam = Annotated[bool, _reranking("mbr_beam", "--mbr-beam")]
+MbrUtility = Annotated[str | None, _reranking("mbr_utility", metavar="chrf|bleu")]
+MbrWeights = Annotated[str | None, _reranking("mbr_weights", metavar="uniform|model")]
+MbrTemperature = Annotated[float | None, _reranking("mbr_temperature")]
+ReverseModel = Annotated[
+    Path | None, _reranking("reverse_model", "--rescore-reverse", metavar="DIR")
+]
+RightToLeftModel = Annotated[
+    Path | None, _reranking("right_to_left_model", "--rescore-right-to-left", metavar="DIR")
+]
+ReverseWeight = Annotated[float | None, _reranking("reverse_weight")]
+RightToLeftWeight = Annotated[float | None, _reranking("right_to_left_weight")]
+LengthWeight = Annotated[float | None, _reranking("length_weight")]
+
+
+def whole_path(folder: Path) -> Path:
+    """The same folder from whichever folder a process is in; a bundled model's name as it is."""
+    return folder.absolute() if folder.is_dir() else folder
+
+
+_TASKS = {
+    "answer": "answers questions, it translates nothing: use mt-answer",
+    "translate": "translates, it answers no questions: use mt-translate",
+}
+
 
 def load_translator(
     model: Path | Sequence[Path] | None,
     threads: int | None,
     engine: EngineName | None = None,
+    rerank: Mapping[str, Any] | None = None,
+    *,
+    task: Task = "translate",
     **search: Any,
 ) -> Translator:
     """The translator of a model folder or of an ensemble of several, decoding as asked for.
@@ -73,15 +110,21 @@ def load_translator(
     Args:
         model: one folder, or several; none is the bundled model.
         threads: CPU threads; the engine decides if None.
-        engine: as `EngineConfig.engine`, which has the default.
+        engine: as `EngineConfig.engine`, which has the default; of rescoring models too.
+        rerank: fields of `RerankConfig`; None leaves their defaults, by which search alone decides.
+        task: what the model has to be for.
         search: fields of `SearchConfig`; None leaves the model's own.
 
     Raises:
-        BundleError: a folder cannot be used, or does not go together with another.
+        BundleError: a folder cannot be used, does not go together with another, or is for another
+            task.
         ConfigError: an option is out of range, or the machine lacks what the engine needs.
     """
     given = {name: value for name, value in search.items() if value is not None}
-    parse(SearchConfig, given, where="options")  # before the model is loaded
+    # Before the model is loaded.
+    parse(SearchConfig, given, where="options")
+    choice = {name: value for name, value in (rerank or {}).items() if value not in (None, False)}
+    reranking = parse(RerankConfig, choice, where="options")
     from mt import Translator
 
     engine = engine or EngineConfig().engine
@@ -90,6 +133,54 @@ def load_translator(
         translator = Translator.load_ensemble(folders, engine=engine, threads=threads)
     else:
         translator = Translator.load(*folders, engine=engine, threads=threads)
+    if translator.task != task:
+        named = " + ".join(map(str, folders)) or translator.name
+        raise BundleError(f"{named} {_TASKS[translator.task]}")
     # Checked again as a whole: what is given may not go together with what the model brings.
     whole = translator.search_config.model_dump() | given
-    return translator.with_search(parse(SearchConfig, whole, where="options"))
+    translator = translator.with_search(parse(SearchConfig, whole, where="options"))
+    if not reranking.chooses_by_risk and not reranking.rescores:
+        return translator
+    return translator.with_reranker(load_reranker(reranking, translator, threads, engine))
+
+
+def load_reranker(
+    config: RerankConfig, translator: Translator, threads: int | None, engine: EngineName
+) -> Reranker:
+    """What chooses among a translator's candidates, with the models that have a say in it.
+
+    Raises:
+        BundleError: a folder cannot be used.
+        ConfigError: a model does not translate the way it has to.
+    """
+    from mt import Translator
+    from mt.reranking import Reranker
+
+    def load(folder: Path | None) -> Translator | None:
+        if folder is None:
+            return None
+        other = Translator.load(folder, engine=engine, threads=threads)
+        alpha = translator.search_config.length_penalty
+        return other.with_search(other.search_config.model_copy(update={"length_penalty": alpha}))
+
+    reverse, right_to_left = load(config.reverse_model), load(config.right_to_left_model)
+    ways = translator.source_language, translator.target_language
+    if reverse is not None:
+        _check_way(f"--rescore-reverse {config.reverse_model}", reverse, ways[::-1])
+    if right_to_left is not None:
+        option = f"--rescore-right-to-left {config.right_to_left_model}"
+        _check_way(option, right_to_left, ways)
+        if right_to_left.right_to_left == translator.right_to_left:
+            raise ConfigError(
+                f"options: {option} writes in the same order as the model; train one with "
+                "model.reverse_target"
+            )
+    return Reranker(config, reverse, right_to_left)
+
+
+def _check_way(option: str, model: Translator, wanted: tuple[str, str]) -> None:
+    found = model.source_language, model.target_language
+    if found != wanted:
+        raise ConfigError(
+            f"options: {option} translates {' to '.join(found)}; it has to be {' to '.join(wanted)}"
+        )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from mt.config import SearchConfig
+from mt.config import RerankConfig, SearchConfig
 from scripts.plots import Line, Panel
 from scripts.tables import markdown_table, text_table
 
@@ -144,7 +144,22 @@ def _origin(system: Record) -> str:
         for name, value in system["search"].items()
         if value != usual[name]
     )
-    return f"{search}, engine {system['engine']}, weights {system['weights'][:12]}"
+    chosen = "".join(f", {each}" for each in _choice(system.get("reranking", {})))
+    return f"{search}{chosen}, engine {system['engine']}, weights {system['weights'][:12]}"
+
+
+def _choice(reranking: Record) -> list[str]:
+    """What chose among candidates: options other than usual, models with their weights."""
+    usual = RerankConfig().model_dump()
+    told = []
+    for name, value in reranking.items():
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            weight = reranking[name.replace("model", "weight")]
+            told.append(f"{title} {value['identity'][:12]} with weight {weight:g}")
+        elif value != usual[name] and name not in ("reverse_weight", "right_to_left_weight"):
+            told.append(title if value is True else f"{title} {value}")
+    return told
 
 
 def _signature_list(signatures: Sequence[tuple[str, str]]) -> str:

@@ -48,14 +48,15 @@ class ModelSystem:
         threads: int | None,
         engine: EngineName | None,
         search: dict[str, Any],
+        rerank: dict[str, Any] | None = None,
     ) -> ModelSystem:
         """A system named after its folders; without any, the bundled model by its own name.
 
         Raises:
             BundleError: a folder cannot be used.
-            ConfigError: an option of `search` is out of range.
+            ConfigError: an option of `search` or `rerank` is out of range.
         """
-        translator = load_translator(folders, threads, engine, **search)
+        translator = load_translator(folders, threads, engine, rerank=rerank, **search)
         return cls(" + ".join(map(str, folders)) or translator.name, translator)
 
     def with_search(self, search: SearchConfig) -> ModelSystem:
@@ -68,6 +69,7 @@ class ModelSystem:
         translations = _translate(self.translator, sources)
         seconds = time.perf_counter() - started
         flags = Counter(flag for translation in translations for flag in translation.flags)
+        reranker = self.translator.reranker
         return Outcome(
             [translation.text for translation in translations],
             {
@@ -76,6 +78,7 @@ class ModelSystem:
                 "weights": self.translator.identity,
                 "engine": self.translator.engine,
                 "search": self.translator.search_config.model_dump(),
+                **({"reranking": reranker.record()} if reranker else {}),
                 "environment": dict(self.translator.environment),
                 "seconds": round(seconds, 3),
                 "flags": dict(sorted(flags.items())),

@@ -65,7 +65,8 @@ def make_batch(corpus: Corpus, numbers: Iterable[int]) -> Batch:
     """The pairs of the given numbers as one padded batch."""
     chosen = np.fromiter(numbers, np.int64)
     source, source_lengths = _closed(corpus.source.take(chosen))
-    target, _ = _closed(corpus.target.take(chosen))
+    targets = corpus.target.take(chosen)
+    target, _ = _closed(targets.reversed() if corpus.reverse_target else targets)
     previous = torch.cat([torch.full((len(chosen), 1), BEGIN), target[:, :-1]], dim=1)
     # Where a shorter row was padded, its end token has moved into `previous`; what stands there
     # is never scored, since `target` is PAD at those positions.

@@ -65,6 +65,12 @@ class Sentences:
             ids[bounds[0] : bounds[-1]] = self.ids[places]
         return Sentences(ids, starts)
 
+    def reversed(self) -> Sentences:
+        """The same sentences, each from its last token to its first."""
+        places = np.arange(self.starts[0], self.starts[-1])
+        turned = np.repeat(self.starts[:-1] + self.starts[1:] - 1, np.diff(self.starts)) - places
+        return Sentences(self.ids[turned], self.starts - self.starts[0])
+
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
@@ -75,6 +81,9 @@ class Corpus:
     report: FilterReport
     texts: tuple[Sequence[str], Sequence[str]] | None = None
     """The kept pairs as text, where data.subword_sampling has use for them."""
+    reverse_target: bool = False
+    """Batches have the targets last token first, as a right-to-left model writes them. Here they
+    are in the order of the text all the same, which whatever changes them may rely on."""
 
     def __len__(self) -> int:
         return len(self.source)

@@ -123,6 +123,8 @@ def describe_job(translator: Translator, config: JobConfig) -> dict[str, Any]:
             "target_language": translator.target_language,
         },
         "search": translator.search_config.model_dump(mode="json"),
+        # Left out where there is none, so that jobs begun before there was one go on.
+        **({"reranking": reranker.record()} if (reranker := translator.reranker) else {}),
         "job": config.model_dump(mode="json"),
     }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def open_data(
             with _told(folder):
                 new = stack.enter_context(new_folder(folder, with_text=config.subword_sampling > 0))
                 found = _make(new, recipe, origin, known, progress)
-        yield _data(found, valid_text or found.held_out(), config)
+        yield _data(found, valid_text or found.held_out(), recipe)
 
 
 def _valid_text(config: DataConfig) -> Pairs | None:
@@ -202,16 +202,20 @@ def _make(
     return new.finish(record, report, tokenizers, held_out.pairs)
 
 
-def _data(found: CorpusFolder, valid_text: Pairs, config: DataConfig) -> Data:
+def _data(found: CorpusFolder, valid_text: Pairs, recipe: Recipe) -> Data:
     tokenizers = found.tokenizers()
-    validation = prepare(*valid_text, tokenizers, config)
+    validation = prepare(*valid_text, tokenizers, recipe.data)
     digest = hashlib.sha256()
     for block in found.content():
         digest.update(block)
     for side in (validation.source, validation.target):
         digest.update(side.ids.tobytes())
         digest.update(side.starts.tobytes())
-    return Data(found.corpus(), validation, valid_text, tokenizers, digest.hexdigest())
+    corpus, validation = (
+        replace(each, reverse_target=recipe.model.reverse_target)
+        for each in (found.corpus(), validation)
+    )
+    return Data(corpus, validation, valid_text, tokenizers, digest.hexdigest())
 
 
 def _hashes(tokenizers: TokenizerPair) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from mt.bundle import load_bundle
+from mt.bundle import Bundle, load_bundle
 from mt.config import DataConfig, ModelConfig, Recipe
 from mt.errors import BundleError, ConfigError
 from mt.model import Seq2Seq
@@ -49,6 +49,7 @@ class Whole:
     def model(self, config: ModelConfig) -> Seq2Seq:
         """As `Initial.model`."""
         bundle = self._bundle
+        _check_order("init_from", bundle, config)
         return load_model(
             replace(bundle, config=bundle.config.model_copy(update={"model": config}))
         )
@@ -84,6 +85,8 @@ class Halves:
 
     def model(self, config: ModelConfig) -> Seq2Seq:
         """As `Initial.model`; what no half brings is drawn by torch's own generator."""
+        if "decoder" in self._bundles:
+            _check_order("init_decoder", self._bundles["decoder"], config)
         model = Seq2Seq(config, *map(len, self.tokenizers))
         for part, bundle in self._bundles.items():
             try:
@@ -101,6 +104,15 @@ class Halves:
                 f"init_{part} {self._folders[part]}: its {side} tokenizer is of {found!r}, and "
                 f"data.{name} is {wanted!r}"
             )
+
+
+def _check_order(option: str, bundle: Bundle, config: ModelConfig) -> None:
+    """Refuse a decoder that has learned to write in the other order; its weights would fit."""
+    if bundle.config.model.reverse_target != config.reverse_target:
+        raise BundleError(
+            f"{option}: {bundle.config.name} has not model.reverse_target = "
+            f"{str(config.reverse_target).lower()}, as the recipe"
+        )
 
 
 def initial(recipe: Recipe) -> Initial | None:

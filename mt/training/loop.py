@@ -37,8 +37,8 @@ from mt.training.schedule import learning_rate
 from mt.training.step import Stepper, StepReport
 
 Validate = Callable[[Seq2Seq], Mapping[str, Any]]
-"""Scores of a model; "bleu", the higher the better, decides which model is kept, and "signature"
-says how it was measured."""
+"""Scores of a model; "exact" where it is given, else "bleu", the higher the better, decides which
+model is kept, and "signature" says how it was measured."""
 Publish = Callable[[Seq2Seq, Mapping[str, Any]], None]
 """Makes the best model so far the run's result, with the record of its validation."""
 EpochCorpus = Callable[[int], Corpus]
@@ -228,7 +228,7 @@ class Trainer:
             nll = self.validation_nll()
             scores = dict(self._validate(self.model.eval()))
         # What the others have to know to go the same way.
-        found = torch.tensor([nll, float(scores.get("bleu", 0.0))], dtype=torch.float64)
+        found = torch.tensor([nll, _deciding(scores)], dtype=torch.float64)
         nll, score = self.processes.of_first(found).tolist()
         better = self._note_score(score)
         self._note_nll(nll)
@@ -300,3 +300,7 @@ class Trainer:
     def _cut_metrics(self, update: int) -> None:
         if self.processes.first:
             cut_metrics(self.folder, update)
+
+
+def _deciding(scores: Mapping[str, Any]) -> float:
+    return float(scores.get("exact", scores.get("bleu", 0.0)))

@@ -25,9 +25,9 @@ import torch
 from mt.augment import Augmented
 from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
-from mt.config import Recipe
+from mt.config import Purpose, Recipe
 from mt.corpus import Pairs, Progress, read_tokenizers
-from mt.errors import BundleError, TrainingError
+from mt.errors import BundleError, ConfigError, TrainingError
 from mt.files import write_atomic, write_json
 from mt.lexicon import Lexicon, Side, learn_lexicon
 from mt.model import Seq2Seq
@@ -41,6 +41,9 @@ from mt.training.processes import Processes
 
 RUN_FOLDER, RUN_RECORD = "run", "run.json"
 _PLACES = {"train_source", "train_target", "valid_source", "valid_target", "exclude", "prepared"}
+_VALIDATION = ("update", "epoch", "nll", "bleu", "exact", "signature")
+# Not recorded where they are the default.
+_PURPOSE = {name: field.default for name, field in Purpose.model_fields.items()}
 _STARTS = {"init_from": True, "init_encoder": True, "init_decoder": True}
 
 
@@ -67,11 +70,13 @@ def open_run(
 
     Raises:
         CorpusError: the text cannot be used.
-        ConfigError: the tokenizer does not suit the text.
+        ConfigError: the tokenizer does not suit the text, or the task is not trained here.
         BundleError: a folder to start from cannot be used.
         TrainingError: `output` holds a run and resume was not asked for, holds another run or a
             model without its run, or cannot be written; or the device asked for is not there.
     """
+    if recipe.task == "continue":
+        raise ConfigError('task = "continue" is of language models, which are not trained here')
     processes = processes or Processes()
     # The first process begins the run, so all others find it begun.
     with processes.first_goes_first():
@@ -108,7 +113,9 @@ def _open(
             recipe.training,
             folder,
             processes=processes,
-            validate=make_validator(tokenizers, data.valid_text),
+            validate=make_validator(
+                tokenizers.writing(right_to_left=recipe.model.reverse_target), data.valid_text
+            ),
             publish=_publisher(output, recipe, data, record["initial"]),
             report=report,
         )
@@ -175,8 +182,8 @@ def _refuse_another(folder: Path, record: Mapping[str, Any]) -> str:
         initial = str(earlier.get("initial", ""))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path}: not a readable record of a run: {error}") from error
-    for table, options in record["recipe"].items():
-        before = recipe.get(table)
+    for table, options in (_PURPOSE | record["recipe"]).items():
+        before = recipe.get(table, _PURPOSE.get(table))
         if isinstance(before, dict) and isinstance(options, dict):
             # An option that is not recorded, or did not exist yet, has the effect of its default.
             before, options = _defaults(table) | before, _defaults(table) | options
@@ -222,6 +229,8 @@ def _publisher(
         name=recipe.name,
         source_language=recipe.data.source_language,
         target_language=recipe.data.target_language,
+        task=recipe.task,
+        segmentation=recipe.segmentation,
         joint_vocabulary=recipe.tokenizer.joint,
         model=recipe.model,
         search=recipe.search,
@@ -239,7 +248,7 @@ def _publisher(
             **({"fine_tuned_from": initial} if initial else {}),
             "tokenizer": recipe.tokenizer.model_dump(mode="json"),
             "training": recipe.training.model_dump(mode="json"),
-            **{key: record[key] for key in ("update", "epoch", "nll", "bleu", "signature")},
+            **{key: record[key] for key in _VALIDATION if key in record},
         }
         weights = half_precision(model)
         bundle = Bundle(config, data.tokenizers, weights, made, lexicon=lexicon())

@@ -1,4 +1,4 @@
-"""Utilities of all pairs at once are sacreBLEU's of each, and the choice is what brute force finds."""
+"""Utilities of all pairs at once are sacreBLEU's of each; the choice is what brute force finds."""
 
 from __future__ import annotations
 

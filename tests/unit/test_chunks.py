@@ -43,6 +43,7 @@ class NamedShouter(Shouter):
     source_language: str = "de"
     target_language: str = "en"
     search_config: SearchConfig = field(default_factory=SearchConfig)
+    reranker: None = None
 
 
 def load(identity: str) -> Translator:
