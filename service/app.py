@@ -22,11 +22,11 @@ from service.catalogue import Catalogue, load_catalogue
 from service.logs import configure_logging
 from service.memory import TranslationMemory
 from service.metrics import Metrics
-from service.middleware import BodyLimit, Gate
+from service.middleware import BodyLimit, Gate, Prefix
 from service.observability import Observability
 from service.pool import StartWorker
 from service.process import ModelProcess
-from service.routes import deepl, docs, libretranslate, native, operations
+from service.routes import answer, deepl, docs, explain, libretranslate, native, operations
 from service.server import Server
 from service.settings import Settings, load_settings
 from service.translation import TranslationService
@@ -37,7 +37,10 @@ log = logging.getLogger("mt.service")
 
 WIND_UP_S = 0.5
 """For what is in a worker still: when the app ends, the server has waited for all its requests."""
-TRANSLATION_PATHS = ("/translate", "/v1/translate", "/v1/translate/stream", "/v2/translate")
+TRANSLATION_PATHS = (
+    *("/translate", "/v1/translate", "/v1/translate/stream", "/v2/translate"),
+    "/v1/answer",
+)
 
 
 def create_app(
@@ -92,10 +95,9 @@ def create_app(
         title="mt",
         version=mt.__version__,
         lifespan=lifespan,
-        root_path=settings.root_path,
         openapi_url=None,  # `routes.docs` has the document, and a page that needs no network
     )
-    for routes in (operations, native, libretranslate, deepl, docs):
+    for routes in (operations, native, answer, explain, libretranslate, deepl, docs):
         app.include_router(routes.router)
     install_error_handlers(app)
     _add_middleware(app, settings, metrics)
@@ -120,10 +122,13 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             expose_headers=["X-Request-ID", "X-Translation-Pivot"],
         )
     app.add_middleware(Observability, metrics=metrics, answer_failure=internal_error)
+    if settings.root_path:
+        app.add_middleware(Prefix, prefix=settings.root_path)
 
 
 def _assignment(settings: Settings, catalogue: Catalogue) -> Assignment:
-    models = tuple((model.name, str(model.folder)) for model in catalogue.models)
+    served = (*catalogue.models, *catalogue.answering)
+    models = tuple((model.name, str(model.folder)) for model in served)
     return Assignment(models, settings.engine)
 
 

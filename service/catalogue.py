@@ -1,6 +1,8 @@
 """The models that are served, and the ways from one language to another through them.
 
-Knows names, language pairs and codes. Does not know texts, or how a model is run.
+Knows names, language pairs and codes. Models that answer questions are kept apart from those that
+translate: none of them is a way, and what they speak is no language of the server. Does not know
+texts, or how a model is run.
 
 A way is a model, or two where no model translates directly: the text goes through a third
 language, which is said wherever an answer has a place for it.
@@ -8,6 +10,7 @@ language, which is said wherever an answer has a place for it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +18,12 @@ from typing import NamedTuple
 
 from mt.bundle import BUNDLED_MODELS, DEFAULT_MODEL, MANIFEST, find_model, load_bundle
 from mt.card import model_card
-from mt.config import SearchConfig
+from mt.config import SearchConfig, Segmentation, Task
 from mt.errors import ConfigError
 from service.errors import Kind, ServiceError
 from service.settings import Settings
+
+log = logging.getLogger("mt.service")
 
 ALIASES = {"pb": "pt-br", "zt": "zh-hant"}
 """Codes of LibreTranslate's own, and what they mean."""
@@ -45,6 +50,8 @@ class Model:
     """Of the training text."""
     card: str
     """A page of Markdown for people."""
+    task: Task = "translate"
+    segmentation: Segmentation = "sentences"
 
     @property
     def pair(self) -> str:
@@ -69,6 +76,11 @@ class Way(NamedTuple):
         return f"{self.source}-{self.target}"
 
     @property
+    def unsplit(self) -> bool:
+        """Whether it begins with a model that takes texts as a whole."""
+        return self.models[0].segmentation == "whole"
+
+    @property
     def pivot(self) -> str | None:
         """The language in between, if there is one."""
         return self.models[0].target if len(self.models) > 1 else None
@@ -78,15 +90,18 @@ class Catalogue:
     """The models of a server, the default one first.
 
     Raises:
-        ConfigError: there is none, or two have one name.
+        ConfigError: there is none that translates, or two have one name.
     """
 
     def __init__(self, models: Sequence[Model]) -> None:
-        if not models:
-            raise ConfigError("there is no model to serve")
-        self.models = tuple(models)
-        self._by_name = {model.name: model for model in models}
-        if len(self._by_name) < len(models):
+        self.models = tuple(model for model in models if model.task == "translate")
+        """Those that translate."""
+        self.answering = tuple(model for model in models if model.task == "answer")
+        """Those that answer questions."""
+        if not self.models:
+            raise ConfigError("there is no model to serve" + (" that translates" * bool(models)))
+        self._by_name = {model.name: model for model in self.models}
+        if len({model.name for model in models}) < len(models):
             names = [model.name for model in models]
             twice = next(name for name in names if names.count(name) > 1)
             raise ConfigError(f"two models are named {twice!r}; serve one of them")
@@ -113,6 +128,21 @@ class Catalogue:
                 field="model",
             )
         return model
+
+    def answering_model(self, name: str | None) -> Model:
+        """The model of a name that answers questions; the first one if there is no name.
+
+        Raises:
+            ServiceError: NOT_FOUND.
+        """
+        if name is None and self.answering:
+            return self.answering[0]
+        if (found := next((each for each in self.answering if each.name == name), None)) is None:
+            names = ", ".join(model.name for model in self.answering) or "none"
+            named = "" if name is None else f" named {shortened(name)!r}"
+            message = f"no model{named} answers questions; there are {names}"
+            raise ServiceError(Kind.NOT_FOUND, message, field="model")
+        return found
 
     def language(self, code: str) -> str | None:
         """The language served that a code means, in any case and with or without a region."""
@@ -146,12 +176,17 @@ def load_catalogue(settings: Settings) -> Catalogue:
 
     Raises:
         BundleError: a folder cannot be used.
-        ConfigError: there is none, two have one name, or the default is not among them.
+        ConfigError: there is none that translates, two have one name, or the default is not among
+            them.
     """
     models = [_read_model(folder) for folder in _folders(settings)]
+    for model in models:
+        if model.task == "continue":
+            log.warning("model %s continues texts, which is not served: it is left out", model.name)
     default = settings.default_model or DEFAULT_MODEL
-    if settings.default_model and default not in [model.name for model in models]:
-        names = ", ".join(model.name for model in models)
+    translating = [model.name for model in models if model.task == "translate"]
+    if settings.default_model and default not in translating:
+        names = ", ".join(translating)
         raise ConfigError(f"MT_DEFAULT_MODEL: no model is named {default!r}; there are {names}")
     if not settings.model or settings.default_model:
         models.sort(key=lambda model: (model.name != default, model.name))
@@ -186,4 +221,6 @@ def _read_model(folder: Path) -> Model:
         signature=str(record.get("signature", "")),
         licence=str(record.get("licence", "not stated")),
         card=model_card(bundle),
+        task=config.task,
+        segmentation=config.segmentation,
     )

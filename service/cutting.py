@@ -13,7 +13,7 @@ from itertools import accumulate, islice, pairwise
 from typing import Literal, NamedTuple
 
 from mt.markup import Markup, split_markup
-from mt.text import Document, split_document
+from mt.text import Document, split_document, whole_document
 from mt.translation import Frame
 
 Sentences = Literal["split", "unwrap", "whole"]
@@ -28,9 +28,10 @@ class Style:
     """How a text is to be read."""
 
     format: Literal["text", "html", "xml"] = "text"
-    sentences: Sentences = "split"
+    sentences: Sentences | Literal["unsplit"] = "split"
     """split: a line end and the end of a sentence both end a segment. unwrap: a single line end is
-    a space. whole: the text is one segment."""
+    a space. whole: the text is one segment, if it holds a letter or digit. unsplit: the same,
+    whatever it holds, for models that take texts as a whole."""
     ignore_tags: frozenset[str] = frozenset()
     """Elements of markup that are left as they are."""
 
@@ -72,12 +73,12 @@ def _shares(items: Sequence[str], counts: Sequence[int]) -> Iterator[Sequence[st
         yield items[start:stop]
 
 
-def _document(text: str, language: str, sentences: Sentences) -> Document:
+def _document(text: str, language: str, sentences: Sentences | Literal["unsplit"]) -> Document:
     if sentences == "split":
         return split_document(text, language)
     if sentences == "unwrap":
         return split_document(_WRAP.sub(" ", text), language)
-    return _whole(text)
+    return whole_document(text) if sentences == "unsplit" else _whole(text)
 
 
 def _whole(text: str) -> Document:

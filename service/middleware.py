@@ -15,6 +15,26 @@ from service.metrics import Metrics
 from service.wires import error_response
 
 
+class Prefix:
+    """Tells the app the path under which a proxy serves it, whether or not the proxy strips it.
+
+    Args:
+        prefix: without a slash at its end.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            if not f"{path}/".startswith(f"{self._prefix}/"):
+                path = self._prefix + path
+            scope = {**scope, "path": path, "root_path": self._prefix}
+        await self._app(scope, receive, send)
+
+
 class Gate:
     """Refuses translations at once while there is no time for them, without reading them.
 

@@ -7,7 +7,7 @@ model's, and of `request_body` where it reads its parameters itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,6 +19,12 @@ from service.server import Server
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+SCHEMES = {
+    "Authorization": {"type": "http", "scheme": "bearer"},
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""Where a client may put its key, on every wire."""
 
 _OF_SERVER = "x-of-server"
 _REFERENCE = "#/components/schemas/{model}"
@@ -35,15 +41,19 @@ def of_server(**keywords: str) -> dict[str, Any]:
     return {_OF_SERVER: keywords}
 
 
+WITH_KEY = of_server(security="security")
+"""Of a route that asks for a key, where the server asks for keys."""
+
+
 def request_body(
-    model: type[BaseModel], *, form: type[BaseModel] | None = None, required: bool = False
+    model: type[BaseModel], *, forms: bool = False, lists_in_forms: bool = False
 ) -> dict[str, Any]:
     """A request's parameters in the terms of OpenAPI.
 
     Args:
-        model: of the JSON object.
-        form: of the form, if the parameters may come as one.
-        required: whether there has to be a body.
+        model: of the parameters as a JSON object.
+        forms: whether they may come as a form as well.
+        lists_in_forms: whether a form may repeat a field that is a list in JSON.
     """
     schema = schema_of(model)
     examples = schema.pop("examples", [])
@@ -51,9 +61,18 @@ def request_body(
     if examples:
         named = {f"example {n}": {"value": value} for n, value in enumerate(examples, start=1)}
         content[JSON]["examples"] = named
-    if form:
-        content |= {media_type: {"schema": schema_of(form)} for media_type in FORMS}
-    return {"requestBody": {"required": required, "content": content}}
+    if forms:
+        kinds = ("null",) if lists_in_forms else ("null", "array")
+        fields = {name: _without(kinds, field) for name, field in schema["properties"].items()}
+        content |= {each: {"schema": schema | {"properties": fields}} for each in FORMS}
+    return {"requestBody": {"required": True, "content": content}} | WITH_KEY
+
+
+def _without(kinds: Collection[str], field: dict[str, Any]) -> dict[str, Any]:
+    """A field that may not be of some types: forms know neither null nor, as a rule, lists."""
+    if "anyOf" not in field:
+        return field
+    return field | {"anyOf": [each for each in field["anyOf"] if each.get("type") not in kinds]}
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
@@ -73,6 +92,8 @@ def document(app: FastAPI, server: Server) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             for content in _contents(operation):
                 shared |= content["schema"].pop("$defs", {})
+    if server.access.keys_required:
+        raw["components"]["securitySchemes"] = SCHEMES
     completed: dict[str, Any] = _complete(raw, _values(server))
     return completed | {"servers": [{"url": server.settings.root_path or "/"}]}
 
@@ -100,6 +121,7 @@ def _values(server: Server) -> dict[str, Any]:
         "languages_or_auto": [*languages, "auto"],
         "deepl_sources": [each.code for each in deepl_sources],
         "deepl_targets": [each.code for each in deepl_targets],
+        "security": [{name: []} for name in SCHEMES] if server.access.keys_required else [],
         "models": [model.name for model in translation.catalogue.models],
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -81,19 +81,19 @@ def read_json_object(body: bytes) -> Parameters:
     return list(document.items())
 
 
-def unique(parameters: Parameters) -> Mapping[str, object]:
-    """The parameters by name.
+def unique(parameters: Parameters, names: Container[str]) -> Mapping[str, object]:
+    """The parameters by name; those of other names are left out.
 
     Raises:
         ServiceError: INVALID_REQUEST, one has two values.
     """
     found: dict[str, object] = {}
     for name, value in parameters:
-        if found.setdefault(name, value) != value:
+        if name in names and found.setdefault(name, value) != value:
             raise ServiceError(
                 Kind.INVALID_REQUEST,
                 "Invalid request: a parameter is given twice; several texts need a JSON list",
-                field=name if name.isidentifier() else None,
+                field=name,
             )
     return found
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.openapi import of_server
 
-
 _LENGTH = of_server(maxLength="char_limit")
 Text = Annotated[str, Field(min_length=1, json_schema_extra=_LENGTH)]
 Texts = Annotated[
@@ -30,23 +29,8 @@ class ErrorBody(BaseModel):
     error: str = Field(examples=["Invalid request: missing q parameter"])
 
 
-class TranslateForm(BaseModel):
-    """Parameters of POST /translate, as form or query string."""
-
-    q: Text = Field(description="The text.")
-    source: Source = Field(description="Language code of the texts, or `auto`.")
-    target: Target = Field(description="Language code to translate to.")
-    format: Literal["text", "html", ""] | None = Field(
-        "text", description="Tags of `html` stay as they are; the text between is translated."
-    )
-    alternatives: Count | Literal[""] | None = Field(
-        0, description="Further translations to return."
-    )
-    api_key: str | None = Field("", description="Where the server asks for keys.")
-
-
-class TranslateBody(TranslateForm):
-    """Parameters of POST /translate, as JSON."""
+class TranslateBody(BaseModel):
+    """Parameters of POST /translate, as JSON, form or query string."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -57,7 +41,16 @@ class TranslateBody(TranslateForm):
         }
     )
 
-    q: Text | Texts = Field(description="The text, or a list of texts.")  # type: ignore[assignment] # more than in a form
+    q: Text | Texts = Field(description="The text or, in JSON only, a list of texts.")
+    source: Source = Field(description="Language code of the texts, or `auto`.")
+    target: Target = Field(description="Language code to translate to.")
+    format: Literal["text", "html", ""] | None = Field(
+        "text", description="Tags of `html` stay as they are; the text between is translated."
+    )
+    alternatives: Count | Literal[""] | None = Field(
+        0, description="Further translations to return."
+    )
+    api_key: str | None = Field("", description="Where the server asks for keys.")
 
 
 class DetectedLanguage(BaseModel):

@@ -18,7 +18,7 @@ from mt.errors import MTError
 from mt.language import Detection, Detector, has_letters
 from mt.translation import Alternative, SegmentTranslation, given, join
 from service.cache import Cache
-from service.catalogue import Catalogue, Way, shortened
+from service.catalogue import Catalogue, Model, Way, shortened
 from service.cutting import Cut, Style, cut
 from service.errors import Kind, ServiceError
 from service.memory import TranslationMemory
@@ -45,8 +45,8 @@ class Job:
     source: str | None
     """A language served; None has the language of each text detected."""
     target: str
-    model: str | None = None
-    """Name of the model to use, which gives both languages; None finds a way."""
+    model: Model | None = None
+    """The model to use, which gives both languages; None finds a way."""
     options: Options = field(default_factory=Options)
     style: Style = field(default_factory=Style)
 
@@ -256,12 +256,15 @@ class TranslationService:
             # Again, by the rules of its language.
             piece = _Piece(text, cut(text, source, job.style), source, detection)
         if job.model is not None:
-            piece.way = Way((self.catalogue.model(job.model),))
+            piece.way = Way((job.model,))
         elif source != job.target and has_letters(text):
             try:
                 piece.way = self.find_way(source, job.target)
             except ServiceError as error:  # of a text whose language was detected
                 piece.refusal = error
+        if piece.way and piece.way.unsplit:
+            style = dataclasses.replace(job.style, sentences="unsplit")
+            piece.cut = cut(text, source, style)
         return piece
 
     async def _translate_by(
@@ -278,7 +281,7 @@ class TranslationService:
         unknown: list[tuple[int, int]] = []
         for number, piece in enumerate(pieces):
             for place, segment in enumerate(piece.cut.segments if piece.way == way else ()):
-                known = self._memory.find(way.source, way.target, segment)
+                known = self._remembered(way, segment)
                 if known is None:
                     unknown.append((number, place))
                 else:
@@ -288,6 +291,12 @@ class TranslationService:
         await self._search(
             way, options, segments, lambda index, outcome: note(*unknown[index], outcome)
         )
+
+    def _remembered(self, way: Way, segment: str) -> str | None:
+        """What the memory has; it holds translations, which are no answers."""
+        if way.models[0].task != "translate":
+            return None
+        return self._memory.find(way.source, way.target, segment)
 
     async def _search(
         self, way: Way, options: Options, segments: Sequence[str], done: Done
@@ -313,7 +322,7 @@ class TranslationService:
 
     def _begin(self) -> None:
         self._begun = True
-        for model in self.catalogue.models:
+        for model in (*self.catalogue.models, *self.catalogue.answering):
             self._metrics.model_loaded(model, self.pool.engines[model.name])
         self._on_ready()
 

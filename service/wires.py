@@ -128,7 +128,7 @@ def _http_exception(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """What may be done with a path; the router names the methods of one of its routes only."""
-    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     return sorted(
         method
         for route in iter_route_contexts(request.app.routes)

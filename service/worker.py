@@ -7,6 +7,7 @@ signals meant for the whole group are left to the server.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from mt.errors import InputError, MTError
+from mt.errors import MTError
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
 from service.errors import Kind, ServiceError
@@ -47,7 +48,9 @@ def main() -> None:
         _write(answers, {"error": str(error)})
         return
     for translator in translators.values():
-        translator.translate_segments(WARM_UP)
+        # One that takes texts as a whole may find these too long, and does without.
+        with contextlib.suppress(MTError):
+            translator.translate_segments(WARM_UP)
     _write(answers, {"engines": {name: each.engine for name, each in translators.items()}})
     translate = _translate_by(translators)
     while (request := _read(requests)) is not None:
@@ -85,7 +88,7 @@ def _translate_by(translators: Mapping[str, Translator]) -> Translate:
 
 
 def _failure(error: Exception) -> ServiceError:
-    if isinstance(error, InputError):
+    if isinstance(error, MTError):  # options that do not fit the model, a shortlist for example
         return ServiceError(Kind.INVALID_REQUEST, str(error))
     log.error("a segment failed", exc_info=error)
     return ServiceError(Kind.INTERNAL, "internal error")

@@ -7,7 +7,7 @@ know how a job is done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from mt.config import SearchConfig
 from service.catalogue import Catalogue, Model, shortened
 from service.cutting import Style
 from service.errors import Kind, ServiceError
-from service.native.schemas import TranslateRequest
+from service.native.schemas import AnswerRequest, TranslateRequest
 from service.parameters import is_json, read_json_object
 from service.server import Server
 from service.settings import Settings
@@ -26,7 +26,10 @@ from service.work import Options
 AUTO = "auto"
 
 
-async def read_request(request: Request) -> TranslateRequest:
+Asked = TypeVar("Asked", TranslateRequest, AnswerRequest)
+
+
+async def read_request(request: Request, kind: type[Asked]) -> Asked:
     """The body, checked field by field.
 
     Raises:
@@ -39,7 +42,7 @@ async def read_request(request: Request) -> TranslateRequest:
         )
     fields = dict(read_json_object(body))
     try:
-        return TranslateRequest.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise _refusal(error) from error
 
@@ -62,10 +65,25 @@ def read_job(asked: TranslateRequest, server: Server) -> Job:
         asked.texts,
         source,
         target,
-        model.name if model else None,
+        model,
         Options(asked.n_best, _search(asked, last)),
         Style(asked.format, asked.sentences),
     )
+
+
+def read_questions(asked: AnswerRequest, server: Server) -> Job:
+    """The job that questions describe; each is put to the model behind the story.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, or NOT_FOUND for a model.
+    """
+    model = server.translation.catalogue.answering_model(asked.model)
+    story = f"{asked.story}\n" if asked.story else ""
+    texts = [story + question for question in asked.questions]
+    longest = max(map(len, texts), default=0)
+    _check("questions", "the number of questions", len(texts), server.settings.batch_limit)
+    _check("questions", "the length of a question", longest, server.settings.char_limit)
+    return Job(texts, model.source, model.target, model)
 
 
 def _languages(
@@ -140,8 +158,12 @@ def _check_limits(asked: TranslateRequest, settings: Settings) -> None:
         ("search.beam_size", "beam_size", beam_size, settings.max_beam_size),
     )
     for field, what, size, limit in limits:
-        if size > limit:
-            raise _invalid(field, f"{what} is {size}, more than the {limit} allowed here")
+        _check(field, what, size, limit)
+
+
+def _check(field: str, what: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise _invalid(field, f"{what} is {size}, more than the {limit} allowed here")
 
 
 def _refusal(error: ValidationError, within: str | None = None) -> ServiceError:

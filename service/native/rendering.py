@@ -38,14 +38,25 @@ class Renderer:
         Raises:
             ServiceError: of the first text, if none could be translated.
         """
-        failures = [outcome for outcome in outcomes if isinstance(outcome, ServiceError)]
-        if failures and len(failures) == len(outcomes):
-            raise failures[0]
+        refuse_failure(outcomes)
         return {
             "translations": [
                 self.error(outcome) if isinstance(outcome, ServiceError) else self._text(outcome)
                 for outcome in outcomes
             ]
+        }
+
+    def answers(self, outcomes: Sequence[Outcome], model: Model) -> Body:
+        """An `AnswerResult`; raises as `result`."""
+        refuse_failure(outcomes)
+        return {
+            "model": model_reference(model, self.engines),
+            "answers": [
+                self.error(each)
+                if isinstance(each, ServiceError)
+                else {"text": each.text, "score": each.score, "flags": sorted(each.flags)}
+                for each in outcomes
+            ],
         }
 
     def error(self, error: ServiceError) -> Body:
@@ -92,6 +103,13 @@ class Renderer:
             "alternatives": [alternative._asdict() for alternative in answer.alternatives],
             "segments": [self.segment(each) for each in answer.segments],
         }
+
+
+def refuse_failure(outcomes: Sequence[Outcome]) -> None:
+    """Raise the error of the first text if none could be translated."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, ServiceError)]
+    if failures and len(failures) == len(outcomes):
+        raise failures[0]
 
 
 def model_reference(model: Model, engines: Mapping[str, str]) -> Body:

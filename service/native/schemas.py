@@ -27,8 +27,11 @@ from service.openapi import of_server
 from service.parameters import clean
 from service.sharing import Origin
 
-NOT_PER_REQUEST = ("max_source_pieces", "batch_rows", "batch_tokens")
-"""Search options that are the server's business: they bound its memory."""
+NOT_PER_REQUEST = (
+    *("max_source_pieces", "batch_rows", "batch_tokens"),
+    *("min_length", "min_length_ratio", "max_length_extra", "max_length_ratio"),
+)
+"""Search options that are the server's business: they bound its memory, and its time."""
 
 
 class _Body(BaseModel):
@@ -129,6 +132,32 @@ class TranslateRequest(_Body):
     search: SearchOptions = SearchOptions()
 
 
+class AnswerRequest(_Body):
+    """What to answer, and by which model."""
+
+    model_config = ConfigDict(
+        title="AnswerRequest",
+        json_schema_extra={
+            "examples": [
+                {"questions": "How are you?"},
+                {
+                    "story": "Mary went to the office. John moved to the kitchen.",
+                    "questions": ["Where is Mary?", "Where is John?"],
+                },
+            ]
+        },
+    )
+
+    questions: Annotated[
+        list[str], PlainValidator(_read_texts, json_schema_input_type=_Text | _Texts)
+    ]
+    """A question, or a list of questions. None knows of the others."""
+    story: Annotated[str, AfterValidator(clean)] | None = None
+    """What all of them are about; it is put before each."""
+    model: Annotated[str, AfterValidator(clean)] | None = None
+    """Name of the model to use; without one, the first that answers questions."""
+
+
 class ErrorDetail(_Body):
     """What went wrong."""
 
@@ -212,6 +241,24 @@ class TranslateResult(_Body):
     """One entry for each text, in their order."""
 
     translations: list[TextResult | NativeErrorBody]
+
+
+class AnswerText(_Body):
+    """The answer to a question."""
+
+    text: str = Field(examples=["office"])
+    score: float = Field(ge=0, le=1, examples=[0.71])
+    """Geometric mean of the probabilities of the tokens written."""
+    flags: list[str] = Field(examples=[[]])
+    """Reasons for a closer look, such as "unknown_characters"; `mt.flags` defines each."""
+
+
+class AnswerResult(_Body):
+    """One entry for each question, in their order."""
+
+    model: ModelReference
+    """What answered."""
+    answers: list[AnswerText | NativeErrorBody]
 
 
 class SegmentEvent(_Body):

@@ -30,7 +30,7 @@ from service.deepl_schemas import (
     UsageAnswer,
 )
 from service.errors import Kind, ServiceError
-from service.openapi import request_body
+from service.openapi import WITH_KEY, request_body
 from service.parameters import Parameters, query_parameters, read_parameters
 from service.server import Server, ServerOf, carry_out
 from service.sharing import Origin
@@ -68,8 +68,8 @@ async def translate(request: Request, server: ServerOf) -> Response:
     return JSONResponse(body, headers=answers.headers | ignored)
 
 
-@router.get("/usage", responses=REFUSALS)
-@router.post("/usage", responses=REFUSALS)
+@router.get("/usage", responses=REFUSALS, openapi_extra=WITH_KEY)
+@router.post("/usage", responses=REFUSALS, openapi_extra=WITH_KEY)
 async def usage(request: Request, server: ServerOf) -> UsageAnswer:
     """The characters that a key has translated, and may translate."""
     parameters = await receive_in_time(_read(request), server.deadline())
@@ -88,9 +88,10 @@ async def usage(request: Request, server: ServerOf) -> UsageAnswer:
                 "schema": {"type": "string", "enum": ["source", "target", ""], "default": "source"},
             }
         ]
-    },
+    }
+    | WITH_KEY,
 )
-@router.post("/languages", responses=REFUSALS)
+@router.post("/languages", responses=REFUSALS, openapi_extra=WITH_KEY)
 async def languages(request: Request, server: ServerOf) -> list[TargetLanguage | SourceLanguage]:
     """The languages to translate from, or to. DeepL's clients send a form with this GET."""
     parameters = await receive_in_time(_read(request), server.deadline())
@@ -108,14 +109,14 @@ async def languages(request: Request, server: ServerOf) -> list[TargetLanguage |
     raise ServiceError(Kind.INVALID_REQUEST, message, field="type")
 
 
-@router.get("/glossary-language-pairs", responses=REFUSALS)
+@router.get("/glossary-language-pairs", responses=REFUSALS, openapi_extra=WITH_KEY)
 async def glossary_language_pairs(request: Request, server: ServerOf) -> GlossaryPairs:
     """Glossaries are not kept yet, for no pair of languages."""
     _identify(request, server, await receive_in_time(_read(request), server.deadline()))
     return GlossaryPairs()
 
 
-@router.get("/glossaries", responses=REFUSALS)
+@router.get("/glossaries", responses=REFUSALS, openapi_extra=WITH_KEY)
 async def glossaries(request: Request, server: ServerOf) -> Glossaries:
     """Glossaries are not kept yet."""
     _identify(request, server, await receive_in_time(_read(request), server.deadline()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -30,7 +31,6 @@ from service.schemas import (
     LanguageDefaults,
     TranslateAnswer,
     TranslateBody,
-    TranslateForm,
 )
 from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
@@ -51,12 +51,12 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     "/translate",
     response_model=TranslateAnswer,
     responses=REFUSALS,
-    openapi_extra=request_body(TranslateBody, form=TranslateForm),
+    openapi_extra=request_body(TranslateBody, forms=True),
 )
 async def translate(request: Request, server: ServerOf) -> Response:
     """Translate a text or a list of texts."""
     deadline = server.deadline()
-    parameters = unique(await receive_in_time(read_parameters(request), deadline))
+    parameters = await _receive(request, TranslateBody, deadline)
     client = server.identify(request, _key(parameters))
     query = _read_query(parameters, server)
     answers = await carry_out(request, server, client, query.job, deadline)
@@ -69,12 +69,12 @@ async def translate(request: Request, server: ServerOf) -> Response:
     "/detect",
     response_model=list[DetectedLanguage],
     responses=REFUSALS,
-    openapi_extra=request_body(DetectBody, form=DetectBody),
+    openapi_extra=request_body(DetectBody, forms=True),
 )
 async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     """The languages served that a text may be in, likeliest first."""
     deadline = server.deadline()
-    parameters = unique(await receive_in_time(read_parameters(request), deadline))
+    parameters = await _receive(request, DetectBody, deadline)
     server.identify(request, _key(parameters))
     _check_present(parameters, "q")
     text = _string(parameters["q"], "q")
@@ -137,6 +137,13 @@ class _Query:
     alternatives: int
 
 
+async def _receive(
+    request: Request, body: type[BaseModel], deadline: float
+) -> Mapping[str, object]:
+    parameters = await receive_in_time(read_parameters(request), deadline)
+    return unique(parameters, body.model_fields)
+
+
 def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
     _check_present(parameters, "q", "source", "target")
     q = parameters["q"]
@@ -179,6 +186,8 @@ def _language(value: str, name: str, server: Server) -> str:
 def _read_alternatives(value: object, most: int) -> int:
     if value in (None, ""):
         return 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON, 1.0 is as whole as 1
     try:
         # JSON's true is an int to Python, and 1.5 would be cut to 1.
         if isinstance(value, bool) or not isinstance(value, (str, int)):

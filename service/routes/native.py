@@ -46,7 +46,7 @@ FAILURES: Responses = {500: {"model": NativeErrorBody}}
 REFUSALS: Responses = FAILURES | {
     code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 503, 504)
 }
-BODY = request_body(TranslateRequest, required=True)
+BODY = request_body(TranslateRequest)
 STREAM = {
     "description": "Segments as they are translated, each an event; the last event has the whole "
     "result, or an error.",
@@ -160,7 +160,7 @@ class _Order:
 
 async def _receive(request: Request, server: Server) -> _Order:
     deadline = server.deadline()
-    asked = await receive_in_time(read_request(request), deadline)
+    asked = await receive_in_time(read_request(request, TranslateRequest), deadline)
     client = server.identify(request, None)
     return _Order(request, server, client, read_job(asked, server), deadline)
 

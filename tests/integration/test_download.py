@@ -429,9 +429,13 @@ def test_every_recipe_names_texts_that_can_be_had(recipe):
     data = load_recipe(RECIPES / f"{recipe}.toml", Path("/data")).data
     train, valid = (*data.train_source, *data.train_target), (data.valid_source, data.valid_target)
     for path in (*train, *valid, *(data.exclude or ())):
+        if path.parent.name == "qa-chatterbot-en":  # the one text that the user has to bring
+            continue
         dataset = DATASETS[path.parent.name]
         if dataset.name == "multi30k":
             assert path.name in {*EXPECTED, *MADE}
+        elif dataset.name == "babi":
+            assert path.name.removesuffix(".xz") in dataset.read(Path()).files
         else:
             split, language, suffix = path.name.split(".")
             assert suffix == "xz"

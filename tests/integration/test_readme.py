@@ -33,7 +33,18 @@ from support.commands import ROOT, call
 
 READMES = ("README.md", "scripts/README.md")
 
-PROGRAMS = ("translate", "evaluate", "score", "curves", "info", "download", "train", "serve")
+PROGRAMS = (
+    "translate",
+    "explain",
+    "evaluate",
+    "tune",
+    "score",
+    "curves",
+    "info",
+    "download",
+    "train",
+    "serve",
+)
 """What stands behind mt-translate and so on: the options of every command are checked."""
 
 NOT_RUN = {

@@ -17,6 +17,7 @@ PROGRAMS = [
         "curves",
         "translate",
         "score",
+        "tune",
         "evaluate",
         "info",
         "keys",
