@@ -95,7 +95,11 @@ def _serve(settings: Settings) -> None:
             timeout_graceful_shutdown=round(settings.deadline_s),
         )
         server = uvicorn.Server(config)
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:  # how uvicorn says that the app did not start
+            if not failures:
+                raise
     if failures:
         raise failures[0]
 

@@ -22,6 +22,8 @@ log = logging.getLogger("mt.service")
 StartWorker = Callable[[], Awaitable[Worker]]
 RESTART_S = 1.0
 """Pause before a worker is started in place of one that did not even start."""
+FIRST_STARTS = 5
+"""After so many deaths at the start, and none that lived, no worker is expected to start at all."""
 LOST = "the worker that translated this has died; please send it again"
 
 
@@ -58,6 +60,7 @@ class Pool:
         self._on_failure = on_failure
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        self._stillborn = 0
 
     def count(self) -> Mapping[str, int]:
         """Workers by state."""
@@ -94,6 +97,10 @@ class Pool:
                 return
             except WorkerLostError:
                 log.error("a worker died while it started")
+                self._stillborn += 1
+                if self._on_ready and self._stillborn == FIRST_STARTS:
+                    self._closing = True
+                    self._on_failure(MTError("the workers die as they start; the log says how"))
                 await asyncio.sleep(RESTART_S)
                 continue
             self.engines = worker.engines

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mt.config import SearchConfig
@@ -26,7 +26,7 @@ from service.work import Options
 AUTO = "auto"
 
 
-Asked = TypeVar("Asked", TranslateRequest, AnswerRequest)
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 async def read_request(request: Request, kind: type[Asked]) -> Asked:

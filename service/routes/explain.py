@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Annotated
 
 from fastapi import APIRouter, FastAPI
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import Kind, ServiceError
 from service.explaining import Explaining
+from service.native.reading import read_request
 from service.observability import record_of
-from service.parameters import clean, is_json, read_json_object
+from service.parameters import clean
 from service.server import Server, ServerOf
 from service.waiting import answer_while_wanted, receive_in_time
 
@@ -27,7 +29,7 @@ class ExplainRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    text: str
+    text: Annotated[str, AfterValidator(clean)]
     """One sentence."""
     model: str | None = None
     """Name of the model to explain it by; the server's default model if null."""
@@ -51,7 +53,7 @@ router = APIRouter(prefix="/v1", tags=["native"], lifespan=_lifespan)
 async def explain(request: Request, server: ServerOf) -> Response:
     """Translate a sentence, and tell what gates and cells did on the way."""
     deadline = server.deadline()
-    asked = await receive_in_time(_read(request), deadline)
+    asked = await receive_in_time(read_request(request, ExplainRequest), deadline)
     client = server.identify(request, None)
     record = record_of(request)
     record.n, record.chars = 1, len(asked.text)
@@ -65,22 +67,6 @@ async def explain(request: Request, server: ServerOf) -> Response:
         server.metrics.rejected(error.kind)
         raise
     return Response(explanation, media_type="application/json", headers=admission.headers)
-
-
-async def _read(request: Request) -> ExplainRequest:
-    body = await request.body()
-    if not is_json(request):
-        message = "the body has to be JSON, with Content-Type: application/json"
-        raise ServiceError(Kind.INVALID_REQUEST, message)
-    try:
-        asked = ExplainRequest.model_validate(dict(read_json_object(body)))
-    except ValidationError as error:
-        mistake = error.errors(include_url=False, include_input=False)[0]
-        field = str(mistake["loc"][0])
-        raise ServiceError(
-            Kind.INVALID_REQUEST, f"{field}: {mistake['msg']}", field=field
-        ) from error
-    return asked.model_copy(update={"text": clean(asked.text)})
 
 
 def _folder(asked: ExplainRequest, server: Server) -> str:

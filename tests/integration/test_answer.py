@@ -2,12 +2,16 @@
 
 import json
 import lzma
+import re
 import shutil
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from mt.bundle import load_bundle
 from mt.config import load_recipe
+from mt.datasets.babi import SIZES
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines, write_recipe
 
@@ -96,6 +100,34 @@ def test_a_question_that_is_too_long_is_a_mistake_that_names_its_line(model, tmp
     assert done.stderr.startswith(b"error: line 2: a text of ")
     assert b"at most 60 (search.max_source_pieces)" in done.stderr
     assert done.stdout.count(b"\n") == 1
+
+
+def test_on_a_terminal_each_question_is_answered_until_an_empty_line(model, monkeypatch, capsys):
+    first, second, *_ = QUESTIONS
+    typed = iter([first, "Mary is in the office. " * 20, f" {second} ", "", "never asked"])
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
+    done = call("answer", "--model", model)
+    lines = done.stdout.decode().splitlines()
+    assert [re.sub(r"\(0\.\d\d\)|\(1\.00\)", "(score)", line) for line in lines] == [
+        "office  (score)",
+        "kitchen  (score)",
+    ]
+    assert next(typed) == "never asked"
+    assert "error: a text of " in done.stderr.decode() + capsys.readouterr().err
+
+
+def test_the_stories_are_made_without_a_network_and_once(tmp_path, monkeypatch):
+    for split, count in (("train", 3), ("valid", 1), ("test", 2)):
+        monkeypatch.setitem(SIZES, split, count)
+    first = call("download", "babi", "--output", tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert b"       40 lines  test.question.xz\n" in first.stdout
+    assert b"RECIPE is one of babi, babi-attention" in first.stderr
+    lines = lzma.decompress((tmp_path / "babi" / "test.task.xz").read_bytes()).split()
+    assert Counter(lines) == {f"qa{number}".encode(): 2 for number in range(1, 21)}
+    second = call("download", "babi", "--output", tmp_path)
+    assert b"babi is complete: nothing to do" in second.stdout
 
 
 def test_evaluation_holds_the_model_to_rules_task_by_task(model, texts):

@@ -8,9 +8,11 @@ come the pages of all rooms: their links lead somewhere, and the files they name
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import importlib
 import io
+import itertools
 import json
 import lzma
 import os
@@ -28,7 +30,8 @@ from typing import NamedTuple
 import pytest
 from typer.main import get_command
 
-from support.bundles import SOURCES, TARGETS, save_tiny_bundle
+from mt.bundle import save_bundle
+from support.bundles import SOURCES, TARGETS, save_tiny_bundle, tiny_bundle
 from support.commands import ROOT, call
 
 READMES = ("README.md", "scripts/README.md")
@@ -39,6 +42,7 @@ PROGRAMS = (
     "evaluate",
     "tune",
     "score",
+    "answer",
     "curves",
     "info",
     "download",
@@ -125,6 +129,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained = ("multi30k-de-en", "teacher", "back", "student")
     for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
+    save_answering(folder)
     for name in ("A", "B", "tatoeba-de-en"):
         events = [
             {"event": "train", "update": 1, "loss": 5.0, "learning_rate": 0.001},
@@ -134,6 +139,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = "".join(f"{json.dumps(event)}\n" for event in events)
         write_text(folder / "runs" / name / "run" / "metrics.jsonl", lines)
     return folder
+
+
+def save_answering(folder: Path) -> None:
+    """A model that answers, and questions for it."""
+    bundle = tiny_bundle()
+    config = bundle.config.model_copy(update={"task": "answer", "segmentation": "whole"})
+    save_bundle(folder / "runs" / "babi", dataclasses.replace(bundle, config=config), "card")
+    for split, column in itertools.product(("train", "test"), ("question", "answer", "task")):
+        write_text(folder / "DATA" / "babi" / f"{split}.{column}.xz", "Hast du Hunger?\n")
+    for name in ("story.txt", "questions.txt"):
+        write_text(folder / name, "Ich habe keine Zeit.\n")
 
 
 def write_text(path: Path, text: str) -> None:

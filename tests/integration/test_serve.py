@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
-from scripts import serve
+from service import catalogue
 from support.bundles import save_tiny_bundle
 from support.commands import ROOT, assert_mistake, call, run
 
@@ -62,7 +62,7 @@ def test_sigterm_while_the_model_is_loaded_ends_it_as_process_1_of_a_container_t
         signal.raise_signal(signal.SIGTERM)
         pytest.fail("still loading")
 
-    monkeypatch.setattr(serve, "load_translator", load)
+    monkeypatch.setattr(catalogue, "load_catalogue", load)
     # As process 1 has it, which no signal reaches without a handler.
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -90,3 +90,42 @@ def test_a_folder_that_is_no_model_is_refused_before_anything_is_served(tmp_path
 
 def test_a_setting_out_of_range_is_refused_by_its_name() -> None:
     assert_mistake(run("serve", "--port", "70000"), "MT_PORT", "65535", "70000")
+
+
+def test_a_damaged_key_file_is_one_line_and_no_server(tmp_path: Path, model: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text("[]")
+
+    variables = {"MT_API_KEYS_FILE": str(keys)}
+    result = run("serve", "--port", "0", "--model", model, environment=variables)
+
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines()[-1].startswith(f"error: {keys}")
+
+
+def test_whoever_lets_others_in_without_keys_is_told(model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.serve", "--host", "0.0.0.0", "--port", "0"]
+        + ["--model", str(model)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    with process:
+        assert process.stderr is not None
+        assert "no keys are asked for" in process.stderr.readline()
+        process.kill()
+
+
+def test_a_server_whose_workers_never_live_ends(
+    model: Path, tmp_path: Path
+) -> None:
+    # Found missing by the workers, after the server has begun.
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('not here')\n")
+    result = run(
+        *("serve", "--port", "0", "--model", model, "--engine", "int8"),
+        environment={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )
+
+    assert result.returncode == 2, result.stderr
+    assert b"the workers die as they start" in result.stderr.splitlines()[-1]

@@ -13,6 +13,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -20,19 +21,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(
-    program: str, *arguments: str | Path, stdin: bytes = b"", folder: Path | None = None
+    program: str,
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `python -m scripts.PROGRAM` to its end.
 
     Args:
         folder: the folder to run it in; the caller's own if None.
+        environment: variables to add to the caller's own.
     """
     return subprocess.run(
         [sys.executable, "-m", f"scripts.{program}", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"} | dict(environment or {}),
         timeout=300,
         check=False,
     )

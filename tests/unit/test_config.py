@@ -10,6 +10,7 @@ from mt.config import (
     DataConfig,
     ModelConfig,
     Options,
+    Purpose,
     Recipe,
     SearchConfig,
     TokenizerConfig,
@@ -20,6 +21,9 @@ from mt.config import (
 from mt.errors import ConfigError
 
 RECIPES = (
+    "babi",
+    "babi-attention",
+    "chatterbot",
     "multi30k-de-denoise",
     "multi30k-de-en",
     "multi30k-de-en-attention",
@@ -126,7 +130,7 @@ def test_every_field_is_documented(table):
 
 
 def test_every_field_is_documented_in_one_place_per_table():
-    plain = {"name", "init_from", "init_encoder", "init_decoder"}
+    plain = {"name", "init_from", "init_encoder", "init_decoder", *Purpose.model_fields}
     tables = [field.annotation for name, field in Recipe.model_fields.items() if name not in plain]
     assert tables == [*TABLES]
 

@@ -11,9 +11,10 @@ import torch
 
 from mt.corpus import Sentences
 from mt.demonstrations import NAMES, find_demonstration
-from mt.demonstrations.ablations import ABLATIONS, change, clamp_open
+from mt.demonstrations.ablations import ABLATIONS, change
 from mt.demonstrations.adding import Adding
-from mt.demonstrations.carousel import OPEN, SHUT, carousel
+from mt.demonstrations.carousel import SHUT, carousel
+from mt.demonstrations.clamping import OPEN, clamp_open
 from mt.demonstrations.copy_memory import BLANK, GO, TO_COPY, CopyMemory
 from mt.demonstrations.first_token import FirstToken
 from mt.demonstrations.gradients import Sentiment

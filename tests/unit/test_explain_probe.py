@@ -115,3 +115,22 @@ def test_a_planted_unit_is_found_and_shown() -> None:
     for finding in (subject, quotation, bracket):
         assert finding.units == ()  # too few sentences
         assert finding.sentences < 20
+
+
+def test_accuracy_is_that_on_sentences_that_had_no_say() -> None:
+    explainer = Explainer(tiny_bundle())
+    words = probe(explainer, SOURCES, ProbeConfig(units=16)).findings[0]
+    pieces = sum(map(len, explainer.tokenizers.source.encode(SOURCES)))
+    assert words.sentences == len(SOURCES)
+    assert 0.3 * pieces < words.places < 0.7 * pieces
+    assert any(unit.fitted != unit.accuracy for unit in words.units)
+    assert [unit.fitted for unit in words.units] == sorted(
+        (unit.fitted for unit in words.units), reverse=True
+    )
+
+
+def test_what_is_rare_is_drawn_as_often_as_what_is_not() -> None:
+    words = sorted({word for line in SOURCES for word in line.split()})
+    many, few = [f"Ich {word}" for word in words[:60]], [f"Wir {word}" for word in words[:12]]
+    subject = probe(Explainer(tiny_bundle()), many + few, ProbeConfig()).findings[1]
+    assert (subject.name, subject.sentences) == ("plural subject", 24)

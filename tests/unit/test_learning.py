@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from mt.demonstrations.learning import Point, Schooling, answers, learn, unseen_loss
+from mt.demonstrations.learning import Point, Schooling, answers, course, learn, unseen_loss
 from mt.demonstrations.networks import Network
 from mt.errors import TrainingError
 
@@ -106,8 +106,10 @@ def test_the_next_length_follows_once_the_running_loss_has_fallen(tmp_path):
 
 def test_a_course_out_of_updates_ends_where_it_is(tmp_path):
     task = Constant()
-    learn(network(), task, SCHOOLING._replace(lengths=[2, 5]), seed=1, folder=tmp_path)
+    points = learn(network(), task, SCHOOLING._replace(lengths=[2, 5]), seed=1, folder=tmp_path)
     assert task.lengths == [2] * 12
+    assert course(5, points) == "after 12 updates, which only got to T = 2"
+    assert course(2, points) == "after 12 updates"
 
 
 def test_a_point_has_the_loss_of_its_own_sequences(tmp_path):
