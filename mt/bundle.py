@@ -29,7 +29,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from mt.config import ModelConfig, Options, SearchConfig, parse
+from mt.config import ModelConfig, Purpose, SearchConfig, parse
 from mt.errors import BundleError, ConfigError
 from mt.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.lexicon import Lexicon
@@ -55,7 +55,7 @@ _PARTS = {CONFIG, WEIGHTS, LEXICON, SOURCE, TARGET, JOINT}
 _HASH = re.compile(r"-[0-9a-f]{12}(?=\.\w+$)")
 
 
-class BundleConfig(Options):
+class BundleConfig(Purpose):
     """config.json: what the model is, without how it was made."""
 
     name: str

@@ -7,8 +7,10 @@ recorded by training or evaluation.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
-from mt.bundle import Bundle
+from mt.bundle import Bundle, BundleConfig
 from mt.config import ModelConfig
 
 # They have rows of their own, or are plain sizes.
@@ -24,6 +26,9 @@ _ATTENTION = {
     "additive": "additive (Bahdanau et al. 2015): the output looks back at every source position",
 }
 
+_KIND = {"translate": "translation", "answer": "question-answering", "continue": "language"}
+_TOO_LONG = {"sentences": "longer ones are split", "whole": "longer texts are refused"}
+
 
 def model_card(bundle: Bundle) -> str:
     """A page of Markdown about a bundle."""
@@ -32,7 +37,7 @@ def model_card(bundle: Bundle) -> str:
     parameters = sum(array.size for array in bundle.weights.values())
     encoder = "bidirectional" if model.bidirectional else "unidirectional"
     rows = [
-        ("Translates", f"{config.source_language} to {config.target_language}"),
+        _task(config),
         (
             "Encoder",
             f"{encoder} LSTM, {model.encoder_layers} layers of {model.encoder_hidden_size}",
@@ -43,16 +48,16 @@ def model_card(bundle: Bundle) -> str:
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
         ("Parameters", f"{parameters:,}, stored in half precision"),
         ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
-        ("Longest segment", f"{search.max_source_pieces} pieces; longer ones are split"),
+        ("Longest segment", f"{search.max_source_pieces} pieces; {_TOO_LONG[config.segmentation]}"),
         ("Training text", str(record["pairs"])),
         ("Licence of the text", str(record["licence"])),
         ("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"),
-        ("Validation BLEU", f"{record['bleu']:.2f}, greedy, {record['signature']}"),
+        _validation(record),
     ]
     table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
     return (
         f"# {config.name}\n\n"
-        "A sequence-to-sequence LSTM translation model.\n\n"
+        f"A sequence-to-sequence LSTM {_KIND[config.task]} model.\n\n"
         f"| | |\n|---|---|\n{table}\n"
     )
 
@@ -64,6 +69,17 @@ def parameters_by_part(bundle: Bundle) -> dict[str, int]:
         module = name.split(".")[:-1] or [name]  # without the parameter's own name
         counts[".".join(module[:2])] += array.size
     return dict(sorted(counts.items()))
+
+
+def _task(config: BundleConfig) -> tuple[str, str]:
+    if config.task == "answer":
+        return "Answers", f"questions in {config.source_language}, in {config.target_language}"
+    return "Translates", f"{config.source_language} to {config.target_language}"
+
+
+def _validation(record: Mapping[str, Any]) -> tuple[str, str]:
+    name, key = ("exact match", "exact") if "exact" in record else ("BLEU", "bleu")
+    return f"Validation {name}", f"{record[key]:.2f}, greedy, {record['signature']}"
 
 
 def _variants(model: ModelConfig) -> list[tuple[str, str]]:

@@ -91,6 +91,23 @@ def split_document(text: str, language: str) -> Document:
     return Document(tuple(gaps), tuple(segments))
 
 
+def whole_document(text: str) -> Document:
+    """The text as one segment, whatever it holds but white space.
+
+    Breaks within it, line ends among them, are spaces in the segment; white space around it is gap.
+
+    Example:
+        >>> whole_document("Tom is in the office.\\nWhere is Tom?\\n").segments
+        ('Tom is in the office. Where is Tom?',)
+    """
+    inner = text.strip()
+    if not inner:
+        return Document((text,), ())
+    start = text.index(inner)
+    segment = _WHITE_SPACE.sub(lambda run: " " if _BREAK.search(run[0]) else run[0], inner)
+    return Document((text[:start], text[start + len(inner) :]), (segment,))
+
+
 def split_lines(text: str) -> list[str]:
     """Cut after every "\\n" and nowhere else; joined, the lines give the text back."""
     return _LINE.findall(text)

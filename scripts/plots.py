@@ -44,6 +44,8 @@ class Panel(NamedTuple):
     lines: Sequence[Line]
     x_names: Sequence[str] | None = None
     """Names of the places 0, 1, 2, ... on the x axis, where these are no numbers."""
+    logarithmic: bool = False
+    """The y axis counts in powers of ten; what is not above zero has no place on it."""
 
 
 def check_picture(path: Path) -> None:
@@ -93,6 +95,8 @@ def figure(panels: Sequence[Panel]) -> Figure:
 def _fill(axes: Axes, panel: Panel) -> None:
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axes.grid(alpha=0.3)
+    if panel.logarithmic:
+        axes.set_yscale("log")
     if panel.x_names is not None:
         axes.set_xticks(range(len(panel.x_names)), panel.x_names)
     for line in panel.lines:

@@ -1,7 +1,7 @@
 """mt-train: train a translation model from a recipe.
 
-Composes a run out of `mt.training`, with BLEU of real translations as its validator, shows its
-events, and turns SIGTERM and SIGINT into a checkpoint.
+Composes a run out of `mt.training`, with BLEU of real translations as its validator, or exact match
+of real answers, shows its events, and turns SIGTERM and SIGINT into a checkpoint.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mt.corpus import Pairs
     from mt.tokenizer import TokenizerPair
     from mt.training import Outcome
+
+T = TypeVar("T")
 
 WORTH_A_LINE = 100_000
 """Pairs whose preparation takes so long that a log should tell of it."""
@@ -181,7 +183,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         trainer = open_run(
             recipe,
             output,
-            lambda tokenizers, text: _BleuValidator(recipe, tokenizers, text),
+            lambda tokenizers, text: _Validator(recipe, tokenizers, text),
             resume=resume,
             processes=processes,
             report=display.show,
@@ -189,7 +191,8 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
     if processes.first:
-        errors.print(_ending(outcome, output), markup=False, emoji=False)
+        metric = "exact match" if recipe.task == "answer" else "BLEU"
+        errors.print(_ending(outcome, output, metric), markup=False, emoji=False)
         if outcome.reason == "stopped":
             errors.print("continue with --resume")
     if outcome.reason == "stopped":
@@ -197,27 +200,27 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
     return 0
 
 
-def _ending(outcome: Outcome, output: Path) -> str:
+def _ending(outcome: Outcome, output: Path, metric: str) -> str:
     ended = (
         f"{outcome.reason} at update {outcome.update:,} after {outcome.seconds / 60:.1f} minutes"
     )
     if outcome.best_score is None:
         return f"{ended}; no validation yet, so no model"
-    best = f"BLEU {outcome.best_score:.2f} at update {outcome.best_update:,}"
+    best = f"{metric} {outcome.best_score:.2f} at update {outcome.best_update:,}"
     return f"{ended}; best: {best}; model in {output}"
 
 
-class _BleuValidator:
-    """Translates validation sentences greedily and scores them."""
+class _Validator:
+    """Translates or answers validation text greedily and scores what comes of it."""
 
     def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
         count = recipe.training.validate_sentences
         self.sources, self.references = (_spread(side, count) for side in text)
+        self.text = text
         self.recipe, self.tokenizers = recipe, tokenizers
 
     def __call__(self, model: Any) -> Mapping[str, Any]:
         from mt.engine.reference import TorchEngine
-        from mt.scoring import bleu
         from mt.translator import Translator
 
         translator = Translator(
@@ -227,15 +230,21 @@ class _BleuValidator:
             name=self.recipe.name,
             source_language=self.recipe.data.source_language,
             target_language=self.recipe.data.target_language,
+            task=self.recipe.task,
+            segmentation=self.recipe.segmentation,
         )
-        translations = translator.translate(self.sources)
-        score = bleu([translation.text for translation in translations], self.references)
-        return {
-            "bleu": score.value,
-            "signature": score.signature,
-            "sentences": len(self.sources),
-            "example": translations[0].text,
-        }
+        texts = [translation.text for translation in translator.translate(self.sources)]
+        return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
+
+    def _scores(self, texts: Sequence[str]) -> dict[str, Any]:
+        from mt.scoring import bleu
+        from mt.scoring.answers import SIGNATURE, allowed_answers, exact_match
+
+        if self.recipe.task == "answer":
+            allowed = _spread(allowed_answers(*self.text), len(texts))
+            return {"exact": exact_match(texts, allowed), "signature": SIGNATURE}
+        score = bleu(texts, self.references)
+        return {"bleu": score.value, "signature": score.signature}
 
 
 class _StopSignals:
@@ -329,16 +338,17 @@ def _line(record: Mapping[str, Any]) -> str:
             )
         case "validation":
             mark = "  best so far" if record["better"] else ""
+            name, key = ("exact match", "exact") if "exact" in record else ("BLEU", "bleu")
             return (
                 f"update {record['update']:>7,}  validation: nll {record['nll']:.3f}  "
-                f"BLEU {record['bleu']:.2f} (greedy, {record['sentences']:,} sentences)"
+                f"{name} {record[key]:.2f} (greedy, {record['sentences']:,} sentences)"
                 f"{mark}\n    {record['example']}"
             )
         case _:
             return ""
 
 
-def _spread(lines: Sequence[str], count: int) -> list[str]:
+def _spread(lines: Sequence[T], count: int) -> list[T]:
     """At most count lines, evenly spread over all."""
     count = min(count, len(lines))
     return [lines[number * len(lines) // count] for number in range(count)]

@@ -97,7 +97,7 @@ def create_app(
         lifespan=lifespan,
         openapi_url=None,  # `routes.docs` has the document, and a page that needs no network
     )
-    for routes in (operations, native, answer, explain, libretranslate, deepl, docs):
+    for routes in (libretranslate, deepl, native, answer, explain, operations, docs):
         app.include_router(routes.router)
     install_error_handlers(app)
     _add_middleware(app, settings, metrics)

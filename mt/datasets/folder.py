@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mt.datasets.babi import babi
 from mt.datasets.dataset import Dataset
 from mt.datasets.fetch import Progress, Silent, download, take
 from mt.datasets.multi30k import multi30k
@@ -28,7 +29,8 @@ from mt.errors import ConfigError
 from mt.files import sha256, write_atomic, write_json
 
 DATASETS = {
-    dataset.name: dataset for dataset in (multi30k(), *(tatoeba(language) for language in EXPORTS))
+    dataset.name: dataset
+    for dataset in (multi30k(), *(tatoeba(language) for language in EXPORTS), babi())
 }
 """Everything there is, by name."""
 RECORD, ORIGINALS = "source.json", "original"
@@ -75,14 +77,16 @@ def prepare(
     if (record := _complete(folder, dataset)) is not None:
         return Prepared(folder, record, was_there=True)
     originals = folder / ORIGINALS
-    originals.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if dataset.originals:
+        originals.mkdir(exist_ok=True)
     url = mirror or dataset.url
     for original in dataset.originals:
         if source is not None:
             take(original, source, originals)
         else:
             download(original, url, originals, progress or Silent(), pause)
-    fetched = None if source is not None else datetime.now(UTC)
+    fetched = datetime.now(UTC) if dataset.originals and source is None else None
     return Prepared(folder, _write(dataset, folder, url, fetched), was_there=False)
 
 
