@@ -19,7 +19,7 @@ from mt.card import model_card
 from mt.explain import Explainer
 from service.catalogue import Catalogue
 from service.errors import Kind, ServiceError
-from service.explaining import MOST, Explaining
+from service.explaining import Explaining
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
 from support.commands import ROOT, assert_mistake, call, run
 from support.serving import ask, until
@@ -304,7 +304,7 @@ def with_process(script: str, conversation: Any) -> Any:
 
 def test_one_more_than_one_may_wait_and_the_next_is_told_to_come_again() -> None:
     async def conversation(explaining: Explaining) -> ServiceError:
-        held = [asyncio.create_task(explaining.explain("m", "a", full=False)) for _ in range(MOST)]
+        held = [asyncio.create_task(explaining.explain("m", "a", full=False)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(ServiceError) as refused:
             await explaining.explain("m", "b", full=False)
@@ -319,7 +319,7 @@ def test_one_more_than_one_may_wait_and_the_next_is_told_to_come_again() -> None
 def test_an_answer_that_nobody_waits_for_is_not_given_to_the_next() -> None:
     async def conversation(explaining: Explaining) -> bytes:
         given_up = asyncio.create_task(explaining.explain("m", "first", full=False))
-        await asyncio.sleep(0)
+        await until(lambda: explaining._process)  # from then on it has the request
         given_up.cancel()
         return await explaining.explain("m", "second", full=False)
 

@@ -1,0 +1,71 @@
+"""An explanation in JSON's types.
+
+Knows the names and the order of its fields. Does not know who reads it. Numbers have six digits
+behind the point, but for `full`, whose activations are as exact as they were computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from mt.explain.activations import Layer
+from mt.explain.explainer import Dependence, Explanation
+from mt.explain.summaries import summarise
+
+
+def to_record(explanation: Explanation, *, full: bool = False) -> dict[str, Any]:
+    """The explanation; `full` adds every activation of every unit, which may be megabytes."""
+    attention = explanation.attention
+    return {
+        "model": explanation.model,
+        "sha256": explanation.identity,
+        "source": explanation.source,
+        "translation": explanation.translation,
+        "log_probability": round(explanation.log_probability, 6),
+        "source_pieces": list(explanation.source_pieces),
+        "target_read": list(explanation.read),
+        "target_written": list(explanation.written),
+        "layers": [_layer(layer, full) for layer in explanation.layers],
+        "dependence": [_dependence(each, full) for each in explanation.dependence],
+        "attention": None if attention is None else _rounded(attention),
+    }
+
+
+def _layer(layer: Layer, full: bool) -> dict[str, Any]:
+    summaries = {
+        name: {kind: _rounded(values) for kind, values in summary._asdict().items()}
+        for name, summary in summarise(layer.gates).items()
+    }
+    record: dict[str, Any] = {
+        "layer": layer.name,
+        "side": layer.side,
+        "depth": layer.depth,
+        "backwards": layer.backwards,
+        "units": layer.units,
+        "summary": summaries,
+    }
+    if full:
+        record["initial_cell"] = layer.initial.cell.tolist()
+        record["activations"] = {n: v.tolist() for n, v in layer.gates._asdict().items()}
+    return record
+
+
+def _dependence(each: Dependence, full: bool) -> dict[str, Any]:
+    most, unit = each.kept.max(dim=-1)
+    record = {
+        "layer": each.layer,
+        "gradient": _rounded(each.gradient),
+        "kept": {"mean": _rounded(each.kept.mean(-1)), "most": _rounded(most)},
+        "most_by_unit": unit.tolist(),
+    }
+    return record | ({"kept_by_unit": each.kept.tolist()} if full else {})
+
+
+def _rounded(values: Tensor) -> Any:
+    return _digits(values.tolist())
+
+
+def _digits(values: Any) -> Any:
+    return [*map(_digits, values)] if isinstance(values, list) else round(values, 6)

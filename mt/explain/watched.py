@@ -1,0 +1,85 @@
+"""A model whose layers are run by their reference cells, so that every activation can be looked at.
+
+Knows how to put cells where a model has layers. Everything else is the model's own code:
+embeddings, what goes from layer to layer, bridge, attention. Does not
+know texts, or what the activations mean.
+
+Shapes: T steps, N rows, I inputs, H hidden units, D directions (1 or 2).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from mt.lstm import LSTM, Gates, LoopedLSTM, LSTMCell, LSTMState, VariantCell, zero_state
+from mt.model import Seq2Seq
+
+
+class WatchedLayer(nn.Module):
+    """A layer as its cells, one a direction; it keeps what they computed in its last pass."""
+
+    def __init__(self, layer: LSTM | LoopedLSTM) -> None:
+        super().__init__()
+        cells: tuple[LSTMCell, ...] = layer.cells()
+        self.cells = nn.ModuleList(cells)
+        self.gates: list[Gates] = []
+        """Of each direction, [T, N, H] in the order of the inputs, not of the reading."""
+        self.initial: list[LSTMState] = []
+        """Of each direction, [N, H]: before its first step."""
+
+    def forward(
+        self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, LSTMState]:
+        """As `LSTM.forward`, for sequences that all fill T."""
+        assert lengths is None or bool((lengths == len(inputs)).all()), "rows of equal length"
+        self.gates, self.initial = [], []
+        finals = []
+        for direction, cell in enumerate(self.cells):
+            assert isinstance(cell, LSTMCell)
+            initial = zero_state(inputs, cell.hidden_size)
+            if state is not None:
+                initial = LSTMState(state.hidden[direction], state.cell[direction])
+            gates = cell.unroll(inputs.flip(0) if direction else inputs, initial)
+            finals.append(LSTMState(gates.hidden[-1], gates.cell[-1]))
+            self.gates.append(flipped(gates) if direction else gates)
+            self.initial.append(initial)
+        outputs = torch.cat([gates.hidden for gates in self.gates], dim=-1)
+        return outputs, LSTMState(*(torch.stack(each) for each in zip(*finals, strict=True)))
+
+    @property
+    def variant(self) -> tuple[bool, bool]:
+        """Whether h is made of tanh(c), and whether of c normalised (see `mt.lstm.variants`)."""
+        cell = self.cells[0]
+        if isinstance(cell, VariantCell):
+            return cell.variant.output_tanh, cell.variant.layer_norm
+        return True, False
+
+
+def watch(model: Seq2Seq) -> Seq2Seq:
+    """A copy of a model, in evaluation mode and without gradients, all layers of it watched."""
+    watched = copy.deepcopy(model).eval().requires_grad_(False)
+    for side in (watched.encoder, watched.decoder):
+        side.layers = nn.ModuleList(WatchedLayer(layer) for layer in _of(side.layers))
+    return watched.requires_grad_(False)  # again: cells come with gradients
+
+
+def watched_layers(layers: nn.ModuleList) -> Iterator[WatchedLayer]:
+    """The layers of a side of a watched model, with their type."""
+    for layer in layers:
+        assert isinstance(layer, WatchedLayer)
+        yield layer
+
+
+def flipped(gates: Gates) -> Gates:
+    """The same from the last step to the first."""
+    return Gates(*(values.flip(0) for values in gates))
+
+
+def _of(layers: nn.ModuleList) -> Iterator[LSTM | LoopedLSTM]:
+    for layer in layers:
+        assert isinstance(layer, LSTM | LoopedLSTM)
+        yield layer
