@@ -56,9 +56,9 @@ def texts(tmp_path_factory):
     """A folder of two tasks with the same questions, so that each has two answers allowed."""
     folder = tmp_path_factory.mktemp("texts")
     columns = {
-        "question": [*QUESTIONS, *QUESTIONS],
-        "answer": [*QUESTIONS.values(), *["garden"] * 4],
-        "task": ["qa1"] * 4 + ["qa2"] * 4,
+        "question": [*QUESTIONS, *QUESTIONS, *QUESTIONS],
+        "answer": [*QUESTIONS.values(), *["garden"] * 8],
+        "task": ["qa1"] * 4 + ["qa2"] * 8,
     }
     for split in ("train", "test"):
         for name, lines in columns.items():
@@ -140,6 +140,7 @@ def test_evaluation_holds_the_model_to_rules_task_by_task(model, texts):
         "majority": 50.0,
         "last_mention": 100.0,
     }
+    assert record["tasks"]["qa2"]["questions"] == 4  # which are there twice
     assert record["mean"]["majority"] == 75.0
     shown = call("answer", "--model", model, "--evaluate", texts).stdout.decode()
     assert shown.splitlines()[1].split() == ["qa1", "4", "100.0", "50.0", "100.0"]

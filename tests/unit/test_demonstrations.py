@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mt.corpus import Sentences
-from mt.demonstrations import NAMES, find_demonstration
+from mt.demonstrations import NAMES, explosion, find_demonstration
 from mt.demonstrations.ablations import ABLATIONS, change
 from mt.demonstrations.adding import Adding
 from mt.demonstrations.carousel import SHUT, carousel
@@ -22,6 +22,7 @@ from mt.demonstrations.half_life import expected, half_life, measured_half_life,
 from mt.demonstrations.learning import curriculum
 from mt.demonstrations.networks import Network, input_gradients
 from mt.demonstrations.reversal import FIRST_DIGIT, digits, exact_match, longest_at, pairs
+from mt.demonstrations.workspace import Workspace
 from mt.errors import ConfigError
 from mt.tokens import END
 from support.models import padded, tiny_config, tiny_model
@@ -156,9 +157,6 @@ class TestSentiment:
 class TestNetworks:
     def test_the_gradient_of_a_layer_that_stretches_grows_with_every_step_back(self):
         network = Network(2, 1, 1, kind="rnn", gain=2.0)
-        with torch.no_grad():
-            network.layer.bias_ih_l0.zero_()
-            network.layer.bias_hh_l0.zero_()
         # At zero tanh is its argument, so every step back is a factor of 2.
         norms = input_gradients(network, torch.zeros(11, 1, 2), lambda outputs: outputs[-1].sum())
         assert norms[0] / norms[-1] == pytest.approx(2**10)
@@ -178,6 +176,20 @@ class TestNetworks:
         assert norms == pytest.approx([0.75, 1.5, 3.0])
         assert network.readout.weight.dtype == torch.float32
         assert all(parameter.grad is None for parameter in network.parameters())
+
+
+class TestExplosion:
+    def test_only_the_run_without_clipping_leaves_the_finite_numbers(self, tmp_path):
+        plan = explosion.DEMONSTRATION.full._replace(updates=60)
+        found = explosion.show(plan, Workspace(tmp_path))
+        figures = {(finding.case, finding.measure): finding.value for finding in found.findings}
+        done, longest = "updates done before a number overflowed", "longest step of the weights"
+        assert figures["clipped", done] == 60
+        assert figures["unclipped", done] < 60
+        # Learning rate times the norm that the gradient is clipped to.
+        assert figures["clipped", longest] == pytest.approx(0.1)
+        assert figures["unclipped", longest] > 1e3
+        assert all(math.isfinite(value) for value in figures.values())
 
 
 class TestReversal:

@@ -1,0 +1,162 @@
+"""mt-answer: answer questions by a model that was trained to, one a line.
+
+Reads questions from standard input or as they are typed, and writes what the model says. How good
+the answers are is `scripts.answers`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mt.errors import ConfigError, InputError
+from mt.streams import interruptible, open_lines, read_lines
+from scripts.answers import Texts, evaluation, table
+from scripts.console import Version, errors, program, run
+from scripts.options import BeamSize, Engine, Threads, load_translator
+
+if TYPE_CHECKING:
+    from mt import Translation, Translator
+
+app = program("Answer questions, one a line.")
+
+
+@app.command()
+def answer(
+    model: Annotated[
+        Path, typer.Option(metavar="DIR", help="Model folder of a model that answers questions.")
+    ],
+    story: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="What all questions are about; it is put before each."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="F",
+            help="Questions, one a line; .gz and .xz are decompressed.  [default: standard input]",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Write JSON lines: question, answer, score and flags."),
+    ] = False,
+    evaluate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Answer the questions of a folder of texts instead, as mt-download babi makes "
+            "one, and print the exact matches.",
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Which text of that folder.")] = "test",
+    beam_size: BeamSize = None,
+    engine: Engine = None,
+    threads: Threads = None,
+    version: Version = False,
+) -> None:
+    """Answer questions, line by line: line N in is line N out, and a blank one stays blank.
+
+    On a terminal each question is answered as soon as it is typed; an empty line or Ctrl-D ends.
+    A question with its story may stand on one line. Nothing is cut: one that is too long for the
+    model is a mistake.
+
+    With --evaluate DIR, which holds SPLIT.question.xz and SPLIT.answer.xz, and perhaps
+    SPLIT.task.xz: exact match, letter case and white space apart, task by task, beside two rules
+    that understand nothing: the most frequent answer of train.answer.xz, and what was mentioned
+    last that answers anything there.
+    """
+    if evaluate is not None and (story or source):
+        raise ConfigError("options: --evaluate brings its own questions: no --story or --input")
+    texts = None if evaluate is None else Texts.read(evaluate, split)
+    told = "" if story is None else _whole(story)
+    translator = load_translator(model, threads, engine, task="answer", beam_size=beam_size)
+    if texts is not None:
+        record = evaluation(texts, translator)
+        print(json.dumps(record, ensure_ascii=False, indent=2) if as_json else table(record))
+    elif source is None and sys.stdin.isatty():
+        _converse(translator, told)
+    else:
+        _answer_lines(translator, told, source, as_json)
+
+
+def main() -> None:
+    run(app)
+
+
+def _whole(path: Path) -> str:
+    with open_lines(path) as lines:
+        return " ".join(stripped for line in lines if (stripped := line.strip()))
+
+
+def _answer_lines(translator: Translator, told: str, source: Path | None, as_json: bool) -> None:
+    flagged: Counter[str] = Counter()
+    with _lines(source) as lines:
+        for number, line in enumerate(lines, start=1):
+            question = line.strip()
+            try:
+                found = _answer(translator, told, question)
+            except InputError as error:
+                raise InputError(f"line {number:,}: {error}") from error
+            flagged.update(found.flags)
+            print(_json(question, found) if as_json else found.text, flush=True)
+    if flagged:
+        counts = ", ".join(f"{flag} {count:,}" for flag, count in sorted(flagged.items()))
+        errors.print(f"answers that deserve a second look: {counts}", markup=False)
+
+
+@contextmanager
+def _lines(source: Path | None) -> Iterator[Iterator[str]]:
+    if source is None:
+        with interruptible(sys.stdin.fileno()) as file:
+            yield read_lines(file, "standard input")
+    else:
+        with open_lines(source) as lines:
+            yield lines
+
+
+def _converse(translator: Translator, told: str) -> None:
+    errors.print(f"{translator.name} answers; an empty line ends", markup=False)
+    while True:
+        try:
+            question = input("> ").strip()
+        except EOFError:
+            break
+        if not question:
+            break
+        try:
+            found = _answer(translator, told, question)
+        except InputError as error:
+            errors.print(f"error: {error}", markup=False)
+            continue
+        flags = f"; {', '.join(sorted(found.flags))}" if found.flags else ""
+        print(f"{found.text}  ({found.score:.2f}{flags})", flush=True)
+
+
+def _answer(translator: Translator, told: str, question: str) -> Translation:
+    # A blank line asks nothing, whatever the story.
+    text = f"{told} {question}" if told and question else question
+    (found,) = translator.translate([text])
+    return found
+
+
+def _json(question: str, found: Translation) -> str:
+    record = {
+        "question": question,
+        "answer": found.text,
+        "score": found.score,
+        "flags": sorted(found.flags),
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    main()
