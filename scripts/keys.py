@@ -1,7 +1,7 @@
 """mt-keys: give clients of the service keys, and take them away again.
 
-Composes `service.keys` and `service.usage`. A running service reads the file again when it has
-changed, so nothing has to be restarted.
+Composes `service.clients.keys` and `service.clients.usage`. A running service reads the file again
+when it has changed, so nothing has to be restarted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mt.errors import ConfigError
 from mt.files import write_json
 from scripts.console import Version, describe, errors, program, run
 from scripts.tables import text_table
-from service.keys import Key, KeyFile, new_key, read_keys, sha256_of
-from service.usage import Counts, read_usage
+from service.clients.keys import Key, KeyFile, new_key, read_keys, sha256_of
+from service.clients.usage import Counts, read_usage
 
 app = program("Manage the keys that clients of the service need.")
 

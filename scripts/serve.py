@@ -23,7 +23,7 @@ from scripts.console import Version, describe, errors, program, run
 from service.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from service.catalogue import Catalogue
+    from service.texts.catalogue import Catalogue
 
 app = program("Serve translations over HTTP.")
 
@@ -68,8 +68,8 @@ def _serve(settings: Settings) -> None:
     import uvicorn
 
     from service.app import create_app
-    from service.catalogue import load_catalogue
-    from service.logs import configure_logging
+    from service.telemetry.logs import configure_logging
+    from service.texts.catalogue import load_catalogue
 
     configure_logging()
     failures: list[MTError] = []

@@ -17,21 +17,21 @@ from starlette.middleware.cors import CORSMiddleware
 
 import mt
 from mt.errors import MTError
-from service.access import Access
-from service.catalogue import Catalogue, load_catalogue
-from service.logs import configure_logging
-from service.memory import TranslationMemory
-from service.metrics import Metrics
+from service.clients.access import Access
 from service.middleware import BodyLimit, Gate, Prefix
-from service.observability import Observability
-from service.pool import StartWorker
-from service.process import ModelProcess
 from service.routes import answer, deepl, docs, explain, libretranslate, native, operations
 from service.server import Server
 from service.settings import Settings, load_settings
-from service.translation import TranslationService
+from service.telemetry.logs import configure_logging
+from service.telemetry.metrics import Metrics
+from service.telemetry.observability import Observability
+from service.texts.catalogue import Catalogue, load_catalogue
+from service.texts.memory import TranslationMemory
+from service.texts.translation import TranslationService
 from service.wires import install_error_handlers, internal_error
-from service.work import Assignment
+from service.workers.pool import StartWorker
+from service.workers.process import ModelProcess
+from service.workers.work import Assignment
 
 log = logging.getLogger("mt.service")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Kind, ServiceError
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from service.wires import error_response
 
 

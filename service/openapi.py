@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 
-from service import deepl_languages
+from service.deepl import languages as deepl_languages
 from service.server import Server
 
 JSON = "application/json"

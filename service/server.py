@@ -15,13 +15,13 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from service.access import Access, Client
+from service.clients.access import Access, Client
 from service.errors import ServiceError
-from service.metrics import Metrics
-from service.observability import record_of
 from service.settings import Settings
-from service.sharing import Origin
-from service.translation import Answer, Job, Outcome, Progress, TranslationService
+from service.telemetry.metrics import Metrics
+from service.telemetry.observability import record_of
+from service.texts.sharing import Origin
+from service.texts.translation import Answer, Job, Outcome, Progress, TranslationService
 from service.waiting import answer_while_wanted
 
 

@@ -52,7 +52,7 @@ async def measure_kill(
     assert server.pid is not None
     workers = model_workers_of(server.pid)
     if not workers:
-        raise ConfigError("the server has no processes `service.worker` that could be killed")
+        raise ConfigError("the server has no `service.workers.worker` to kill")
     clock, over = asyncio.get_running_loop().time, asyncio.Event()
     load = asyncio.create_task(_load(server.url, requests, clients, over))
     await asyncio.sleep(seconds)

@@ -26,7 +26,7 @@ STOP_S = 30.0
 """Seconds that a server gets to leave before it is killed."""
 LOOK_S = 0.02
 """Seconds between two looks at something that is to come."""
-MODEL_WORKER = b"service.worker"
+MODEL_WORKER = b"service.workers.worker"
 """What the command line of a model worker has in it."""
 
 

@@ -13,15 +13,15 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mt.config import SearchConfig
-from service.catalogue import Catalogue, Model, shortened
-from service.cutting import Style
 from service.errors import Kind, ServiceError
 from service.native.schemas import AnswerRequest, TranslateRequest
 from service.parameters import is_json, read_json_object
 from service.server import Server
 from service.settings import Settings
-from service.translation import Job
-from service.work import Options
+from service.texts.catalogue import Catalogue, Model, shortened
+from service.texts.cutting import Style
+from service.texts.translation import Job
+from service.workers.work import Options
 
 AUTO = "auto"
 

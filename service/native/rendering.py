@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.catalogue import Model
 from service.errors import ServiceError
-from service.sharing import Origin
-from service.translation import Answer, Outcome, Segment
+from service.texts.catalogue import Model
+from service.texts.sharing import Origin
+from service.texts.translation import Answer, Outcome, Segment
 from service.wires import native_error
 
 Body = dict[str, Any]

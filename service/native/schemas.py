@@ -21,11 +21,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mt.config import SearchConfig
-from service.cutting import Sentences
 from service.errors import Kind
 from service.openapi import of_server
 from service.parameters import clean
-from service.sharing import Origin
+from service.texts.cutting import Sentences
+from service.texts.sharing import Origin
 
 NOT_PER_REQUEST = (
     *("max_source_pieces", "batch_rows", "batch_tokens"),

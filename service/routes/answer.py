@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from service.native.reading import read_questions, read_request
 from service.native.rendering import Renderer
 from service.native.schemas import AnswerRequest, AnswerResult, NativeErrorBody
-from service.observability import record_of
 from service.openapi import request_body
 from service.server import ServerOf, carry_out
+from service.telemetry.observability import record_of
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])

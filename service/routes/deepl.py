@@ -1,7 +1,7 @@
 """DeepL's wire, version 2: its routes and answers.
 
 Knows what unmodified DeepL clients send and expect. Does not know the parameters of a translation
-(`service.deepl_parameters`), nor how texts are translated (`service.translation`).
+(`service.deepl.parameters`), nor how texts are translated (`service.texts.translation`).
 
 What DeepL's answers have no place for is told where its clients do not look: parameters without
 effect in the header X-Ignored-Parameters, and sentences that the translation memory had in
@@ -16,10 +16,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service import deepl_languages
-from service.access import Client
-from service.deepl_parameters import MAX_BODY_BYTES, Query, one_string, read_query
-from service.deepl_schemas import (
+from service.clients.access import Client
+from service.deepl import languages as deepl_languages
+from service.deepl.parameters import MAX_BODY_BYTES, Query, one_string, read_query
+from service.deepl.schemas import (
     Glossaries,
     GlossaryPairs,
     Message,
@@ -33,8 +33,8 @@ from service.errors import Kind, ServiceError
 from service.openapi import WITH_KEY, request_body
 from service.parameters import Parameters, query_parameters, read_parameters
 from service.server import Server, ServerOf, carry_out
-from service.sharing import Origin
-from service.translation import Answer
+from service.texts.sharing import Origin
+from service.texts.translation import Answer
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v2", tags=["deepl"])

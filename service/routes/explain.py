@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.errors import Kind, ServiceError
-from service.explaining import Explaining
+from service.explaining.process import Explaining
 from service.native.reading import read_request
-from service.observability import record_of
 from service.parameters import clean
 from service.server import Server, ServerOf
+from service.telemetry.observability import record_of
 from service.waiting import answer_while_wanted, receive_in_time
 
 

@@ -1,7 +1,7 @@
 """LibreTranslate's wire: its parameters, its answers, its error messages.
 
 Knows what unmodified LibreTranslate clients send and expect. Does not know how texts are
-translated: `service.translation` does, for every wire.
+translated: `service.texts.translation` does, for every wire.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.catalogue import shortened
-from service.cutting import Style
 from service.errors import Kind, ServiceError
-from service.languages import language_name
 from service.openapi import request_body
 from service.parameters import clean, read_parameters, unique
 from service.schemas import (
@@ -34,9 +31,12 @@ from service.schemas import (
 )
 from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
-from service.translation import Answer, Job
+from service.texts.catalogue import shortened
+from service.texts.cutting import Style
+from service.texts.languages import language_name
+from service.texts.translation import Answer, Job
 from service.waiting import receive_in_time
-from service.work import Options
+from service.workers.work import Options
 
 router = APIRouter(tags=["libretranslate"])
 

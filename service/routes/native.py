@@ -13,10 +13,8 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from service.access import Client
-from service.catalogue import Model
+from service.clients.access import Client
 from service.errors import ServiceError
-from service.languages import language_name
 from service.native.reading import read_job, read_request
 from service.native.rendering import Renderer, model_reference
 from service.native.schemas import (
@@ -33,10 +31,12 @@ from service.native.schemas import (
     TranslateResult,
 )
 from service.native.streaming import JSON_LINES, SSE, Announce, Event, stream
-from service.observability import record_of
 from service.openapi import of_server, request_body, schema_of
 from service.server import Answers, Server, ServerOf, carry_out
-from service.translation import Job, Progress
+from service.telemetry.observability import record_of
+from service.texts.catalogue import Model
+from service.texts.languages import language_name
+from service.texts.translation import Job, Progress
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])

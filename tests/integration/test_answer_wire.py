@@ -9,12 +9,12 @@ from mt.bundle import BUNDLED_MODELS, load_bundle, save_bundle
 from mt.card import model_card
 from mt.errors import ConfigError, InputError
 from mt.translation import given
-from service.catalogue import Catalogue, load_catalogue
 from service.errors import Kind
 from service.native.schemas import AnswerResult
 from service.settings import Settings
-from service.work import Batch, Options
-from service.worker import translate_batch
+from service.texts.catalogue import Catalogue, load_catalogue
+from service.workers.work import Batch, Options
+from service.workers.worker import translate_batch
 from support.bundles import tiny_bundle
 from support.serving import ask
 from support.workers import StubWorkers, stub_model

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from mt import Translator
-from service.access import UNLIMITED
-from service.keys import sha256_of
+from service.clients.access import UNLIMITED
+from service.clients.keys import sha256_of
 from support.clients import node_client, python_client
 from support.commands import ROOT
 from support.serving import real_server

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.access import UNLIMITED
-from service.deepl_parameters import MAX_BODY_BYTES
-from service.keys import sha256_of
+from service.clients.access import UNLIMITED
+from service.clients.keys import sha256_of
+from service.deepl.parameters import MAX_BODY_BYTES
 from support.serving import JSON, ask, occupy, until
 from support.workers import StubWorkers, stub_catalogue
 

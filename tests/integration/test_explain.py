@@ -17,9 +17,9 @@ from mt import Translator
 from mt.bundle import save_bundle
 from mt.card import model_card
 from mt.explain import Explainer
-from service.catalogue import Catalogue
 from service.errors import Kind, ServiceError
-from service.explaining import Explaining
+from service.explaining.process import Explaining
+from service.texts.catalogue import Catalogue
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
 from support.commands import ROOT, assert_mistake, call, run
 from support.serving import ask, until

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from service.access import Access
+from service.clients.access import Access
+from service.clients.keys import read_keys, sha256_of
+from service.clients.usage import Usage
 from service.errors import ServiceError
-from service.keys import read_keys, sha256_of
 from service.settings import Settings
-from service.usage import Usage
 from support.commands import assert_mistake, call, run
 
 

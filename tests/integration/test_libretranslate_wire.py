@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mt.config import SearchConfig
-from service.catalogue import Catalogue
+from service.texts.catalogue import Catalogue
 from support.serving import JSON, ask
 from support.workers import StubWorkers, stub_catalogue, stub_model
 

@@ -10,8 +10,8 @@ from mt import Translator
 from mt.bundle import BUNDLED_MODELS
 from mt.errors import ConfigError
 from service.errors import ServiceError
-from service.process import ModelProcess, WorkerLostError
-from service.work import Assignment, Batch, Options
+from service.workers.process import ModelProcess, WorkerLostError
+from service.workers.work import Assignment, Batch, Options
 
 DE_EN = Assignment((("de-en", str(BUNDLED_MODELS / "de-en")),), "auto")
 SEGMENTS = ("Guten Morgen.", "Ein Hund bellt.", "\ud800 Ja!")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from service.catalogue import Catalogue
-from service.keys import sha256_of
+from service.clients.keys import sha256_of
 from service.native.schemas import TranslateResult
+from service.texts.catalogue import Catalogue
 from support.serving import WAIT_S, ask, serving, until
 from support.workers import StubWorkers, stub_catalogue, stub_model
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
-from service import catalogue
+from service.texts import catalogue
 from support.bundles import save_tiny_bundle
 from support.commands import ROOT, assert_mistake, call, run
 
@@ -105,8 +105,17 @@ def test_a_damaged_key_file_is_one_line_and_no_server(tmp_path: Path, model: Pat
 
 def test_whoever_lets_others_in_without_keys_is_told(model: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.serve", "--host", "0.0.0.0", "--port", "0"]
-        + ["--model", str(model)],
+        [
+            sys.executable,
+            "-m",
+            "scripts.serve",
+            "--host",
+            "0.0.0.0",
+            "--port",
+            "0",
+            "--model",
+            model,
+        ],
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -117,9 +126,7 @@ def test_whoever_lets_others_in_without_keys_is_told(model: Path) -> None:
         process.kill()
 
 
-def test_a_server_whose_workers_never_live_ends(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_server_whose_workers_never_live_ends(model: Path, tmp_path: Path) -> None:
     # Found missing by the workers, after the server has begun.
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('not here')\n")
     result = run(

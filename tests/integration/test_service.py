@@ -422,7 +422,7 @@ def test_a_real_server_answers_on_loopback():
 SERVER_PROGRAM = """
 import asyncio, socket, sys, uvicorn
 from service.app import create_app
-from service.logs import configure_logging
+from service.telemetry.logs import configure_logging
 from service.settings import Settings
 from support.workers import StubWorker, StubWorkers, stub_catalogue
 

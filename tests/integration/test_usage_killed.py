@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from service.usage import read_usage
+from service.clients.usage import read_usage
 from support.commands import ROOT
 
 COUNTING = """
 import asyncio, sys
 from pathlib import Path
-from service.usage import Usage
+from service.clients.usage import Usage
 
 async def count():
     usage = Usage(Path(sys.argv[1]))

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 import structlog
 
-from service.logs import ACCESS_LOGGER, SERVER_LOGGERS, configure_logging
+from service.telemetry.logs import ACCESS_LOGGER, SERVER_LOGGERS, configure_logging
 
 Lines = Callable[[], list[dict[str, Any]]]
 

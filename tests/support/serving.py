@@ -18,9 +18,9 @@ import httpx
 import uvicorn
 
 from service.app import create_app
-from service.catalogue import Catalogue
 from service.server import Server
 from service.settings import Settings
+from service.texts.catalogue import Catalogue
 from support.workers import StubWorkers, stub_catalogue
 
 WAIT_S = 30

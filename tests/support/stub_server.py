@@ -129,7 +129,7 @@ class StubWithWorker(Stub):
 
     async def keep_worker(self) -> None:
         """Start a worker, and another whenever somebody has noticed that there is none."""
-        command = (sys.executable, "-c", "import sys; sys.stdin.read()", "service.worker")
+        command = (sys.executable, "-c", "import sys; sys.stdin.read()", "service.workers.worker")
         while True:
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL)
             self._worker = process

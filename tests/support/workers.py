@@ -1,7 +1,7 @@
 """Model workers that upper-case, with every failure and delay a test may want.
 
-Knows what `service.pool` asks of a worker, and nothing of processes: these live on the event loop
-of the test. A segment's k-th candidate ends in `#k` (the best one in nothing) and has the score
+Knows what `service.workers.pool` asks of a worker, and nothing of processes: these live on the
+event loop of the test. A segment's k-th candidate ends in `#k` (the best one in nothing) and has the score
 1 / 2 ** (k + 1), so that what a test expects can be worked out by hand.
 
     workers = StubWorkers()
@@ -19,10 +19,10 @@ from pathlib import Path
 from mt.config import SearchConfig
 from mt.errors import MTError
 from mt.translation import Candidate, SegmentTranslation
-from service.catalogue import Catalogue, Model
 from service.errors import Kind, ServiceError
-from service.process import Done, WorkerLostError
-from service.work import Batch, Outcome
+from service.texts.catalogue import Catalogue, Model
+from service.workers.process import Done, WorkerLostError
+from service.workers.work import Batch, Outcome
 
 
 def stub_model(name: str = "de-en", **fields: object) -> Model:
@@ -96,7 +96,7 @@ class StubWorkers:
 
 
 class StubWorker:
-    """One worker; a `service.process.Worker`."""
+    """One worker; a `service.workers.process.Worker`."""
 
     def __init__(self, workers: StubWorkers) -> None:
         self._workers = workers

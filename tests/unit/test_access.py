@@ -15,11 +15,11 @@ import pytest
 from starlette.datastructures import Headers
 
 from mt.errors import ConfigError
-from service.access import UNLIMITED, Access, Client
+from service.clients.access import UNLIMITED, Access, Client
+from service.clients.keys import sha256_of
+from service.clients.usage import Count, read_usage
 from service.errors import Kind, ServiceError
-from service.keys import sha256_of
 from service.settings import Settings
-from service.usage import Count, read_usage
 
 ADA, BOB, CY = "key-of-ada", "key-of-bob", "key-of-cy"
 ADDRESS = "203.0.113.77"
@@ -151,7 +151,7 @@ def test_a_damaged_file_stops_the_start_in_one_line(keys, tmp_path):
 
 
 def test_keys_come_and_go_while_the_service_runs(keys, monkeypatch):
-    monkeypatch.setattr("service.access.TEND_S", 0)
+    monkeypatch.setattr("service.clients.access.TEND_S", 0)
 
     async def talk(access: Access) -> None:
         write(keys, [ENTRIES[1], {"name": "dee", "sha256": sha256_of("new")}])
@@ -324,7 +324,7 @@ def test_usage_without_a_limit_still_tells_clients_a_number(keys):
 
 
 def test_usage_is_written_while_the_service_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr("service.access.TEND_S", 0)
+    monkeypatch.setattr("service.clients.access.TEND_S", 0)
     path = tmp_path / "usage"
 
     async def talk(access: Access) -> None:
@@ -337,7 +337,7 @@ def test_usage_is_written_while_the_service_runs(tmp_path, monkeypatch):
 
 
 def test_a_mistake_of_ours_does_not_end_the_writing(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("service.access.TEND_S", 0)
+    monkeypatch.setattr("service.clients.access.TEND_S", 0)
     path = tmp_path / "usage"
 
     async def talk(access: Access) -> None:
@@ -365,7 +365,7 @@ def test_closing_what_did_not_start_is_no_error():
 
 def test_no_key_and_no_address_is_ever_logged_or_told(keys, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("service.access.TEND_S", 0)
+    monkeypatch.setattr("service.clients.access.TEND_S", 0)
     told: list[object] = []
 
     async def talk(access: Access) -> None:

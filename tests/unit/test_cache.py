@@ -3,7 +3,7 @@
 import pytest
 
 from mt.translation import Candidate, SegmentTranslation, given
-from service.cache import CHARACTER_BYTES, ENTRY_BYTES, Cache
+from service.texts.cache import CHARACTER_BYTES, ENTRY_BYTES, Cache
 
 ONE = ENTRY_BYTES + 2 * CHARACTER_BYTES
 """What an entry of one letter in and one letter out takes."""

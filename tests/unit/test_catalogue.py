@@ -6,9 +6,9 @@ import pytest
 
 from mt.bundle import BUNDLED_MODELS
 from mt.errors import BundleError, ConfigError
-from service.catalogue import Catalogue, load_catalogue
 from service.errors import Kind, ServiceError
 from service.settings import Settings
+from service.texts.catalogue import Catalogue, load_catalogue
 from support.workers import stub_catalogue as catalogue
 from support.workers import stub_model as model
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cutting import Style, cut
+from service.texts.cutting import Style, cut
 
 
 def shouted(text: str, style: Style) -> str:

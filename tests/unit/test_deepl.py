@@ -2,12 +2,12 @@
 
 import pytest
 
-from service import deepl_languages
-from service.cutting import Style
-from service.deepl_parameters import MAX_TEXTS, Query, one_string, read_query
+from service.deepl import languages as deepl_languages
+from service.deepl.parameters import MAX_TEXTS, Query, one_string, read_query
 from service.errors import Kind, ServiceError
 from service.parameters import Parameters
 from service.settings import Settings
+from service.texts.cutting import Style
 from support.workers import stub_catalogue
 
 NEEDED = {"text": ["Hallo"], "target_lang": "EN-GB"}

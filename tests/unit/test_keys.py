@@ -13,7 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from mt.errors import ConfigError
-from service.keys import KeyRing, new_key, read_keys, sha256_of
+from service.clients.keys import KeyRing, new_key, read_keys, sha256_of
 
 ADA, BOB = "a" * 43, "b" * 43
 PASTED = "pasted-key-that-nobody-may-see"
@@ -75,7 +75,7 @@ def test_all_entries_are_compared_wherever_the_key_stands(ring, monkeypatch):
         compared.append(left)
         return left == right
 
-    monkeypatch.setattr("service.keys.hmac.compare_digest", count)
+    monkeypatch.setattr("service.clients.keys.hmac.compare_digest", count)
     for key in (ADA, BOB, "neither"):
         compared.clear()
         ring.find(key)
@@ -137,7 +137,7 @@ def test_keys_come_and_go_with_the_file(ring, path):
 
 
 def test_an_unchanged_file_is_not_read_again(ring, monkeypatch):
-    monkeypatch.setattr("service.keys.read_keys", pytest.fail)
+    monkeypatch.setattr("service.clients.keys.read_keys", pytest.fail)
     ring.refresh()
     assert name_of(ring, ADA) == "ada"
 

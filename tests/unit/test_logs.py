@@ -16,7 +16,7 @@ import pytest
 import structlog
 from uvicorn.config import LOGGING_CONFIG
 
-from service.logs import configure_logging
+from service.telemetry.logs import configure_logging
 from support.logs import json_lines, restored_logging
 
 SECRET = "Geheimtext"
@@ -243,7 +243,7 @@ def test_the_servers_own_configuration_is_replaced_and_its_access_log_is_off(lin
 def test_what_nobody_caught_is_a_line_too():
     program = f"""
 import threading
-from service.logs import configure_logging
+from service.telemetry.logs import configure_logging
 
 class Unlucky:
     def __del__(self):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import ConfigError
-from service.memory import TranslationMemory
+from service.texts.memory import TranslationMemory
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_entities_that_grow_without_bound_are_refused(load, unit):
 
 def test_what_has_been_read_of_a_file_is_let_go(load, monkeypatch):
     """A file may be of any length: its units are never in memory all at once."""
-    import service.memory as memory
+    import service.texts.memory as memory
 
     most = 0
     entries = memory._unit_entries

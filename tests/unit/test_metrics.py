@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from service.errors import Kind
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 
 OPENMETRICS = "application/openmetrics-text"
 NAMES = {

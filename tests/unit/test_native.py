@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from mt.config import SearchConfig
 from mt.translation import Candidate, SegmentTranslation
-from service.catalogue import Way
 from service.errors import Kind, ServiceError
 from service.native.rendering import Renderer
 from service.native.schemas import (
@@ -21,8 +20,9 @@ from service.native.schemas import (
     TranslateResult,
 )
 from service.native.streaming import JSON_LINES, SSE, media_type, stream
-from service.sharing import Found, Origin
-from service.translation import Answer, Segment
+from service.texts.catalogue import Way
+from service.texts.sharing import Found, Origin
+from service.texts.translation import Answer, Segment
 from support.workers import stub_model
 
 # --- Schemas -------------------------------------------------------------------------------------

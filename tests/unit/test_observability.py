@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from service.metrics import Metrics
-from service.observability import Observability, record_of
+from service.telemetry.metrics import Metrics
+from service.telemetry.observability import Observability, record_of
 from support.logs import json_lines
 
 SECRET = "Geheimtext"

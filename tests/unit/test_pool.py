@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from mt.errors import ConfigError
-from service import pool as pool_module
 from service.errors import Kind, ServiceError
-from service.metrics import Metrics
-from service.pool import Pool
-from service.process import WorkerLostError
-from service.queue import Task, WorkQueue
-from service.work import Options
+from service.telemetry.metrics import Metrics
+from service.workers import pool as pool_module
+from service.workers.pool import Pool
+from service.workers.process import WorkerLostError
+from service.workers.queue import Task, WorkQueue
+from service.workers.work import Options
 from support.workers import StubWorkers
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from mt.translation import given
 from service.errors import Kind, ServiceError
-from service.queue import FIRST_PACE, SEGMENT_CHARACTERS, Task, WorkQueue
-from service.work import Options
+from service.workers.queue import FIRST_PACE, SEGMENT_CHARACTERS, Task, WorkQueue
+from service.workers.work import Options
 
 
 def queue(batch_characters=100, max_wait_s=4.0, deadline_s=8.0, workers=1) -> WorkQueue:

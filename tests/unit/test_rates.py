@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from service.clients.rates import MINUTE_S, Allowance, Rates, Window, remaining, seconds_until_room
 from service.errors import Kind, ServiceError
-from service.rates import MINUTE_S, Allowance, Rates, Window, remaining, seconds_until_room
 
 MINUTE = 29_000_000.0 * 60
 """The start of some minute of Unix time."""
@@ -193,7 +193,7 @@ def test_a_request_starts_no_sweep_over_all_clients(clock):
 
 
 def test_the_sweep_comes_by_itself(clock, monkeypatch):
-    monkeypatch.setattr("service.rates.SWEEP_S", 0)
+    monkeypatch.setattr("service.clients.rates.SWEEP_S", 0)
     rates = Rates()
 
     async def talk() -> None:

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from mt.translation import given
-from service.cache import Cache
 from service.errors import Kind, ServiceError
-from service.metrics import Metrics
-from service.queue import WorkQueue
-from service.sharing import Found, Origin, Sharing, model_effort
-from service.work import Options
+from service.telemetry.metrics import Metrics
+from service.texts.cache import Cache
+from service.texts.sharing import Found, Origin, Sharing, model_effort
+from service.workers.queue import WorkQueue
+from service.workers.work import Options
 from support.workers import stub_model
 
 MODEL = stub_model("de-en")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-import service.usage
+import service.clients.usage
 from mt.errors import ConfigError
-from service.usage import Count, Usage, read_usage
+from service.clients.usage import Count, Usage, read_usage
 
 
 class Calendar(datetime):
@@ -33,7 +33,7 @@ class Calendar(datetime):
 @pytest.fixture(autouse=True)
 def calendar(monkeypatch: pytest.MonkeyPatch) -> type[Calendar]:
     monkeypatch.setattr(Calendar, "today_is", Calendar.today_is)
-    monkeypatch.setattr(service.usage, "datetime", Calendar)
+    monkeypatch.setattr(service.clients.usage, "datetime", Calendar)
     return Calendar
 
 
@@ -59,7 +59,7 @@ def counting(path: Path | None, work: Callable[[Usage], Awaitable[Any]]) -> Any:
 @contextlib.contextmanager
 def locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Another process is writing and does not come to an end."""
-    monkeypatch.setattr(service.usage, "LOCKED_S", 0)
+    monkeypatch.setattr(service.clients.usage, "LOCKED_S", 0)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         yield lambda locks: other.execute("BEGIN IMMEDIATE" if locks else "ROLLBACK")
 
@@ -142,14 +142,14 @@ def test_reservations_leave_nothing_behind():
 
 
 def test_what_is_charged_during_a_write_counts_once(path, monkeypatch):
-    write, begun, go_on = service.usage._write, threading.Event(), threading.Event()
+    write, begun, go_on = service.clients.usage._write, threading.Event(), threading.Event()
 
     def slow_write(*arguments: Any) -> Any:
         begun.set()
         assert go_on.wait(30)
         return write(*arguments)
 
-    monkeypatch.setattr(service.usage, "_write", slow_write)
+    monkeypatch.setattr(service.clients.usage, "_write", slow_write)
 
     async def work(usage: Usage) -> None:
         usage.charge("ada", 5)
@@ -188,7 +188,7 @@ def test_a_locked_file_stops_nobody_and_is_told_once(path, monkeypatch, caplog):
 
 
 def test_a_reader_stops_nobody(path, monkeypatch, caplog):
-    monkeypatch.setattr(service.usage, "LOCKED_S", 0)
+    monkeypatch.setattr(service.clients.usage, "LOCKED_S", 0)
 
     async def work(usage: Usage) -> None:
         with contextlib.closing(sqlite3.connect(path)) as reader:

@@ -8,8 +8,8 @@ import pytest
 from mt.errors import InputError
 from mt.translation import Candidate, SegmentTranslation, given
 from service.errors import Kind, ServiceError
-from service.work import LENGTH_BYTES, Batch, Options, frame, read_outcomes, write_outcomes
-from service.worker import translate_batch
+from service.workers.work import LENGTH_BYTES, Batch, Options, frame, read_outcomes, write_outcomes
+from service.workers.worker import translate_batch
 
 FULL = SegmentTranslation(
     (Candidate("Guten Tag! \u2028 \U0001f600 \ud800", -0.1 - 1e-17, 3), Candidate("", -math.pi, 1)),

@@ -24,7 +24,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from service.tracebacks import describe
+from service.telemetry.tracebacks import describe
 
 OURS = {"mt", "service", "scripts"}
 """First parts of the names of loggers whose messages can be trusted."""

@@ -20,8 +20,8 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.metrics import OTHER_ROUTE, Metrics, known_method
-from service.route_templates import RouteTemplates
+from service.telemetry.metrics import OTHER_ROUTE, Metrics, known_method
+from service.telemetry.route_templates import RouteTemplates
 
 REQUEST_ID_HEADER = b"x-request-id"
 ALLOWED_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")

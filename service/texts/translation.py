@@ -17,17 +17,17 @@ from typing import Any
 from mt.errors import MTError
 from mt.language import Detection, Detector, has_letters
 from mt.translation import Alternative, SegmentTranslation, given, join
-from service.cache import Cache
-from service.catalogue import Catalogue, Model, Way, shortened
-from service.cutting import Cut, Style, cut
 from service.errors import Kind, ServiceError
-from service.memory import TranslationMemory
-from service.metrics import Metrics
-from service.pool import Pool, StartWorker
-from service.queue import WorkQueue, overloaded
 from service.settings import Settings
-from service.sharing import Done, Found, Origin, Sharing
-from service.work import Options
+from service.telemetry.metrics import Metrics
+from service.texts.cache import Cache
+from service.texts.catalogue import Catalogue, Model, Way, shortened
+from service.texts.cutting import Cut, Style, cut
+from service.texts.memory import TranslationMemory
+from service.texts.sharing import Done, Found, Origin, Sharing
+from service.workers.pool import Pool, StartWorker
+from service.workers.queue import WorkQueue, overloaded
+from service.workers.work import Options
 
 log = logging.getLogger("mt.service")
 
@@ -102,7 +102,7 @@ class TranslationService:
     """The models behind one queue.
 
     Args:
-        start_worker: as of `service.pool`.
+        start_worker: as of `service.workers.pool`.
         on_ready: told when the service is ready for the first time.
         on_failure: told why it will never be ready.
     """

@@ -25,12 +25,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from service.catalogue import Catalogue
-from service.cutting import Sentences, Style
 from service.errors import Kind, ServiceError
 from service.parameters import Parameters, clean, grouped
 from service.settings import Settings
-from service.translation import Job
+from service.texts.catalogue import Catalogue
+from service.texts.cutting import Sentences, Style
+from service.texts.translation import Job
 
 MAX_TEXTS = 50
 MAX_BODY_BYTES = 128 * 1024

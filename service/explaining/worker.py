@@ -1,9 +1,9 @@
 """The process that explains translations, one line of request after the other.
 
-Knows `mt.explain`, and the lines of `service.explaining`: for each line of JSON on its standard
-input two on its standard output, why it is refused (or null), and the explanation (or null). Does
-not know HTTP. It ends with its input, that is with the server, however that ends; signals meant for
-the whole group are left to the server.
+Knows `mt.explain`, and the lines of `service.explaining.process`: for each line of JSON on its
+standard input two on its standard output, why it is refused (or null), and the explanation (or
+null). Does not know HTTP. It ends with its input, that is with the server, however that ends;
+signals meant for the whole group are left to the server.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from mt.errors import InputError
 from mt.explain import Explainer, to_record
 from service.errors import Kind
-from service.logs import configure_logging
+from service.telemetry.logs import configure_logging
 
 log = logging.getLogger("mt.service.explain")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from mt.translation import SegmentTranslation
 from service.errors import Kind, ServiceError
-from service.work import Batch, Options
+from service.workers.work import Batch, Options
 
 SEGMENT_CHARACTERS = 10
 """What a segment costs whatever its length, in characters."""
@@ -60,7 +60,7 @@ class WorkQueue:
 
     def __init__(self, *, batch_characters: int, max_wait_s: float, deadline_s: float) -> None:
         self.workers = 0
-        """Workers that share the work, kept by `service.pool`."""
+        """Workers that share the work, kept by `service.workers.pool`."""
         self._batch_characters = batch_characters
         self._max_wait_s = max_wait_s
         self._deadline_s = deadline_s

@@ -29,7 +29,7 @@ COMMAND = (
     sys.executable,
     # -P leaves the current folder off the path: a package named `service` there is not ours.
     *(["-P"] if sys.flags.safe_path else []),
-    *("-m", "service.explain_worker"),
+    *("-m", "service.explaining.worker"),
 )
 
 
@@ -37,7 +37,7 @@ class Explaining:
     """Explanations from a process of their own.
 
     Args:
-        command: what to run, if not `service.explain_worker`.
+        command: what to run, if not `service.explaining.worker`.
     """
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:

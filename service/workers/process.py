@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from mt.errors import ConfigError
-from service.work import LENGTH_BYTES, Assignment, Batch, Outcome, frame, read_outcomes
+from service.workers.work import LENGTH_BYTES, Assignment, Batch, Outcome, frame, read_outcomes
 
 
 class WorkerLostError(Exception):
@@ -44,7 +44,7 @@ class Worker(Protocol):
 
 
 class ModelProcess:
-    """A process that runs `service.worker`."""
+    """A process that runs `service.workers.worker`."""
 
     def __init__(self, process: Process, engines: Mapping[str, str]) -> None:
         self._process = process
@@ -61,7 +61,7 @@ class ModelProcess:
         # -P leaves the current folder off the path: a package named `service` there is not ours.
         safe = ["-P"] if sys.flags.safe_path else []
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *safe, "-m", "service.worker"),
+            *(sys.executable, *safe, "-m", "service.workers.worker"),
             stdin=PIPE,
             stdout=PIPE,
             env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},

@@ -1,7 +1,7 @@
 """The bodies of DeepL's wire, as clients and the OpenAPI document see them.
 
 Knows names and types. Does not check requests: DeepL's own messages are part of its wire, so
-`service.deepl_parameters` reads what comes.
+`service.deepl.parameters` reads what comes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.deepl_parameters import (
+from service.deepl.parameters import (
     MAX_TEXTS,
     Flag,
     ModelType,

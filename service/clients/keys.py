@@ -1,8 +1,8 @@
 """The keys that clients need: names, limits, and of the keys themselves only their SHA-256.
 
 Knows the key file, which `mt-keys` writes. Does not know HTTP, nor how limits are kept:
-`service.access` does. No message from here holds a key, not even one that was pasted into the
-file by mistake.
+`service.clients.access` does. No message from here holds a key, not even one that was pasted into
+the file by mistake.
 
 A key is 32 random bytes. Nobody guesses those, so a plain SHA-256 hides it, where a password
 would need salt and a slow function.

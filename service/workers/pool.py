@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mt.errors import MTError
 from service.errors import Kind, ServiceError
-from service.metrics import Metrics
-from service.process import Worker, WorkerLostError
-from service.queue import Task, WorkQueue, as_batch
-from service.work import Outcome
+from service.telemetry.metrics import Metrics
+from service.workers.process import Worker, WorkerLostError
+from service.workers.queue import Task, WorkQueue, as_batch
+from service.workers.work import Outcome
 
 log = logging.getLogger("mt.service")
 

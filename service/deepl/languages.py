@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from service.languages import language_name
+from service.texts.languages import language_name
 
 VARIANTS = {"EN": ("EN-GB", "EN-US"), "PT": ("PT-BR", "PT-PT")}
 """What DeepL offers as target in place of a language."""
@@ -25,7 +25,7 @@ NAMES = {
     "ZH-HANS": "Chinese (simplified)",
     "ZH-HANT": "Chinese (traditional)",
 }
-"""Where DeepL's differ from `service.languages`, or a code is a variant."""
+"""Where DeepL's differ from `service.texts.languages`, or a code is a variant."""
 
 
 class Listed(NamedTuple):

@@ -1,8 +1,8 @@
 """A model worker: a process of one thread that translates the batches it is handed.
 
-Knows the library, and the frames of `service.work` on its standard input and output. Does not know
-HTTP, queues or other workers. It ends with its input, that is with the server, however that ends;
-signals meant for the whole group are left to the server.
+Knows the library, and the frames of `service.workers.work` on its standard input and output. Does
+not know HTTP, queues or other workers. It ends with its input, that is with the server, however
+that ends; signals meant for the whole group are left to the server.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mt.errors import MTError
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
 from service.errors import Kind, ServiceError
-from service.logs import configure_logging
-from service.work import LENGTH_BYTES, Batch, Options, Outcome, frame, write_outcomes
+from service.telemetry.logs import configure_logging
+from service.workers.work import LENGTH_BYTES, Batch, Options, Outcome, frame, write_outcomes
 
 log = logging.getLogger("mt.service.worker")
 

@@ -20,11 +20,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from service.clients.keys import ANONYMOUS, KeyRing
+from service.clients.rates import Allowance, Rates
+from service.clients.usage import Usage
 from service.errors import Kind, ServiceError
-from service.keys import ANONYMOUS, KeyRing
-from service.rates import Allowance, Rates
 from service.settings import Settings
-from service.usage import Usage
 
 log = logging.getLogger("mt.service")
 

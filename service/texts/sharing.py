@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from mt.translation import SegmentTranslation
-from service.cache import Cache
-from service.catalogue import Model
 from service.errors import ServiceError
-from service.metrics import Metrics
-from service.queue import Task, WorkQueue
-from service.work import Options
+from service.telemetry.metrics import Metrics
+from service.texts.cache import Cache
+from service.texts.catalogue import Model
+from service.workers.queue import Task, WorkQueue
+from service.workers.work import Options
 
 
 class Origin(StrEnum):

@@ -1,0 +1,1 @@
+"""Who may send how much: keys, characters a minute, characters for good, and what was used."""

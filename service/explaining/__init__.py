@@ -1,0 +1,1 @@
+"""Explanations, from a process of their own: they need torch, which the workers do without."""

@@ -1,0 +1,1 @@
+"""Segments that wait, and the processes that translate them."""
