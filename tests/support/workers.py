@@ -1,8 +1,8 @@
 """Model workers that upper-case, with every failure and delay a test may want.
 
 Knows what `service.workers.pool` asks of a worker, and nothing of processes: these live on the
-event loop of the test. A segment's k-th candidate ends in `#k` (the best one in nothing) and has the score
-1 / 2 ** (k + 1), so that what a test expects can be worked out by hand.
+event loop of the test. A segment's k-th candidate ends in `#k` (the best one in nothing) and has
+the score 1 / 2 ** (k + 1), so that what a test expects can be worked out by hand.
 
     workers = StubWorkers()
     app = create_app(Settings(workers=1), catalogue=stub_catalogue(), start_worker=workers.start)
