@@ -25,9 +25,10 @@ TEXTS = [
         "from mt import Translator; Translator.load().translate(['Guten Morgen.'])",
         "import io, sys; sys.stdin = open('/dev/null'); sys.argv = ['mt-translate'];"
         "from scripts.translate import app; app(standalone_mode=False)",
-        "from service.app import create_app, _load_translator;"
-        "from service.settings import Settings;"
-        "create_app(Settings(), _load_translator(Settings()))",
+        "import onnxruntime; from service.app import create_app;"
+        "from service.settings import Settings; from service.texts.catalogue import load_catalogue;"
+        "create_app(Settings(), catalogue=load_catalogue(Settings()));"
+        "import service.workers.worker",
     ],
     ids=["library", "mt-translate", "service"],
 )
