@@ -95,6 +95,8 @@ def create_app(
         title="mt",
         version=mt.__version__,
         lifespan=lifespan,
+        # Spans would hold what logs may not; and to look whether anyone wants them takes time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         openapi_url=None,  # `routes.docs` has the document, and a page that needs no network
     )
     for routes in (libretranslate, deepl, native, answer, explain, operations, docs):

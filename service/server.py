@@ -140,10 +140,15 @@ def _pivots(outcomes: Sequence[Outcome]) -> dict[str, str]:
     return {"X-Translation-Pivot": ", ".join(pivots)} if pivots else {}
 
 
-async def _server(request: Request) -> Server:  # not async, it would run in a thread
+def server_of(request: Request) -> Server:
+    """The server that a request came to; there from the lifespan's start on."""
     server = request.app.state.server
     assert isinstance(server, Server)
     return server
+
+
+async def _server(request: Request) -> Server:  # were it not async, it would run in a thread
+    return server_of(request)
 
 
 ServerOf = Annotated[Server, Depends(_server)]

@@ -32,6 +32,7 @@ from service.deepl.schemas import (
 from service.errors import Kind, ServiceError
 from service.openapi import WITH_KEY, request_body
 from service.parameters import Parameters, query_parameters, read_parameters
+from service.routes import direct
 from service.server import Server, ServerOf, carry_out
 from service.texts.sharing import Origin
 from service.texts.translation import Answer
@@ -45,7 +46,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 TRANSLATION_REFUSALS = REFUSALS | {code: {"model": Message} for code in (404, 429, 456, 503, 504)}
 
 
-@router.post(
+@direct.post(
+    router,
     "/translate",
     response_model=TranslateTextAnswer,
     responses=TRANSLATION_REFUSALS,

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from service.errors import Kind, ServiceError
 from service.openapi import request_body
 from service.parameters import clean, read_parameters, unique
+from service.routes import direct
 from service.schemas import (
     DetectBody,
     DetectedLanguage,
@@ -47,7 +48,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
+@direct.post(
+    router,
     "/translate",
     response_model=TranslateAnswer,
     responses=REFUSALS,

@@ -32,6 +32,7 @@ from service.native.schemas import (
 )
 from service.native.streaming import JSON_LINES, SSE, Announce, Event, stream
 from service.openapi import of_server, request_body, schema_of
+from service.routes import direct
 from service.server import Answers, Server, ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.texts.catalogue import Model
@@ -58,7 +59,9 @@ STREAM = {
 ModelName = Annotated[str, Path(json_schema_extra=of_server(enum="models"))]
 
 
-@router.post("/translate", response_model=TranslateResult, responses=REFUSALS, openapi_extra=BODY)
+@direct.post(
+    router, "/translate", response_model=TranslateResult, responses=REFUSALS, openapi_extra=BODY
+)
 async def translate(request: Request, server: ServerOf) -> Response:
     """Translate texts, and tell all there is to tell about the translations.
 
