@@ -68,7 +68,9 @@ def main() -> None:
 def _serve(settings: Settings) -> None:
     import uvicorn
 
-    from service.app import create_app
+    from service.app import TRANSLATION_PATHS, create_app
+    from service.door import door
+    from service.refusing import Refusing
     from service.telemetry.logs import configure_logging
     from service.texts.catalogue import load_catalogue
 
@@ -84,13 +86,15 @@ def _serve(settings: Settings) -> None:
         with _ended_by_sigterm():
             catalogue = load_catalogue(settings)
         _warn_if_open(settings)
+        served = create_app(
+            settings,
+            catalogue=catalogue,
+            on_ready=lambda: _welcome(settings, catalogue, _url(listener)),
+            on_failure=leave,
+        )
         config = uvicorn.Config(
-            create_app(
-                settings,
-                catalogue=catalogue,
-                on_ready=lambda: _welcome(settings, catalogue, _url(listener)),
-                on_failure=leave,
-            ),
+            served,
+            http=door(Refusing(served, TRANSLATION_PATHS)),
             log_config=None,
             access_log=False,  # the app writes its own line a request, without the text
             timeout_graceful_shutdown=round(settings.deadline_s),

@@ -17,7 +17,9 @@ from typing import Any
 import httpx
 import uvicorn
 
-from service.app import create_app
+from service.app import TRANSLATION_PATHS, create_app
+from service.door import door
+from service.refusing import Refusing
 from service.server import Server
 from service.settings import Settings
 from service.texts.catalogue import Catalogue
@@ -106,7 +108,9 @@ def real_server(
         start_worker=workers.start,
         on_ready=ready.set,
     )
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    protocol = door(Refusing(app, TRANSLATION_PATHS))  # as mt-serve has it
+    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
