@@ -66,19 +66,22 @@ def url() -> Iterator[str]:
     """Of a server that has more to do than it wants to keep waiting."""
     workers = StubWorkers()
     workers.hold()
-    with real_server(workers, max_wait_s=1.0, deadline_s=WAIT_S) as url:
-        with closing(Connection(url).socket) as busy, closing(Connection(url).socket) as asking:
-            # At the first guess of 0.2 ms a character, 1.6 s of work.
-            body = {"q": ["a" * 8000], "source": "de", "target": "en"}
-            busy.sendall(b"".join(request("/translate", body)))
-            while True:
-                asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n")
-                response = HTTPResponse(asking)
-                response.begin()
-                (seconds,) = re.findall(rb"\nmt_queue_seconds (\S+)", response.read())
-                if float(seconds) > 1:
-                    break
-            yield url
+    with (
+        real_server(workers, max_wait_s=1.0, deadline_s=WAIT_S) as url,
+        closing(Connection(url).socket) as busy,
+        closing(Connection(url).socket) as asking,
+    ):
+        # At the first guess of 0.2 ms a character, 1.6 s of work.
+        body = {"q": ["a" * 8000], "source": "de", "target": "en"}
+        busy.sendall(b"".join(request("/translate", body)))
+        while True:
+            asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n")
+            response = HTTPResponse(asking)
+            response.begin()
+            (seconds,) = re.findall(rb"\nmt_queue_seconds (\S+)", response.read())
+            if float(seconds) > 1:
+                break
+        yield url
 
 
 @pytest.mark.parametrize("path", BODIES)
