@@ -1,24 +1,20 @@
 """The OpenAPI document: what FastAPI makes of the routes, and what only a running server knows.
 
-Knows schemas, and the limits and names of a server that they may refer to. Does not know routes:
-each describes itself, in the terms of `of_server` where a limit is a setting or a name is a
-model's, and of `request_body` where it reads its parameters itself.
+Knows the limits, names and codes of a server that descriptions may refer to. Does not know routes:
+each describes itself, in the terms of `service.descriptions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, TypeAdapter
 
 from service.deepl import languages as deepl_languages
+from service.descriptions import OF_SERVER
 from service.server import Server
-
-JSON = "application/json"
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 SCHEMES = {
     "Authorization": {"type": "http", "scheme": "bearer"},
@@ -26,58 +22,8 @@ SCHEMES = {
 }
 """Where a client may put its key, on every wire."""
 
-_OF_SERVER = "x-of-server"
-_REFERENCE = "#/components/schemas/{model}"
 _OF_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 """Schemas of the framework's own errors, which no wire sends."""
-
-
-def of_server(**keywords: str) -> dict[str, Any]:
-    """Keywords of a schema whose values are each server's own.
-
-    Args:
-        keywords: by keyword of JSON Schema, the name of its value in `_values`.
-    """
-    return {_OF_SERVER: keywords}
-
-
-WITH_KEY = of_server(security="security")
-"""Of a route that asks for a key, where the server asks for keys."""
-
-
-def request_body(
-    model: type[BaseModel], *, forms: bool = False, lists_in_forms: bool = False
-) -> dict[str, Any]:
-    """A request's parameters in the terms of OpenAPI.
-
-    Args:
-        model: of the parameters as a JSON object.
-        forms: whether they may come as a form as well.
-        lists_in_forms: whether a form may repeat a field that is a list in JSON.
-    """
-    schema = schema_of(model)
-    examples = schema.pop("examples", [])
-    content: dict[str, Any] = {JSON: {"schema": schema}}
-    if examples:
-        named = {f"example {n}": {"value": value} for n, value in enumerate(examples, start=1)}
-        content[JSON]["examples"] = named
-    if forms:
-        kinds = ("null",) if lists_in_forms else ("null", "array")
-        fields = {name: _without(kinds, field) for name, field in schema["properties"].items()}
-        content |= {each: {"schema": schema | {"properties": fields}} for each in FORMS}
-    return {"requestBody": {"required": True, "content": content}} | WITH_KEY
-
-
-def _without(kinds: Collection[str], field: dict[str, Any]) -> dict[str, Any]:
-    """A field that may not be of some types: forms know neither null nor, as a rule, lists."""
-    if "anyOf" not in field:
-        return field
-    return field | {"anyOf": [each for each in field["anyOf"] if each.get("type") not in kinds]}
-
-
-def schema_of(kind: Any) -> dict[str, Any]:
-    """A type in the terms of OpenAPI, where the framework does not see it."""
-    return TypeAdapter(kind).json_schema(ref_template=_REFERENCE)
 
 
 def document(app: FastAPI, server: Server) -> dict[str, Any]:
@@ -132,6 +78,6 @@ def _complete(node: Any, values: dict[str, Any]) -> Any:
         return [_complete(each, values) for each in node]
     if not isinstance(node, dict):
         return node
-    copy = {name: _complete(each, values) for name, each in node.items() if name != _OF_SERVER}
-    own = node.get(_OF_SERVER, {})
+    copy = {name: _complete(each, values) for name, each in node.items() if name != OF_SERVER}
+    own = node.get(OF_SERVER, {})
     return copy | {keyword: values[name] for keyword, name in own.items()}

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.openapi import of_server
+from service.descriptions import of_server
 
 _LENGTH = of_server(maxLength="char_limit")
 Text = Annotated[str, Field(min_length=1, json_schema_extra=_LENGTH)]

@@ -18,7 +18,7 @@ from service.deepl.parameters import (
     TagHandling,
     TagHandlingVersion,
 )
-from service.openapi import of_server
+from service.descriptions import of_server
 
 Text = Annotated[str, Field(json_schema_extra=of_server(maxLength="char_limit"))]
 SourceCode = Annotated[str, Field(json_schema_extra=of_server(enum="deepl_sources"))]

@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mt.config import SearchConfig
+from service.descriptions import of_server
 from service.errors import Kind
-from service.openapi import of_server
 from service.parameters import clean
 from service.texts.cutting import Sentences
 from service.texts.sharing import Origin

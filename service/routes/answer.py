@@ -12,10 +12,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.descriptions import request_body
 from service.native.reading import read_questions, read_request
 from service.native.rendering import Renderer
 from service.native.schemas import AnswerRequest, AnswerResult, NativeErrorBody
-from service.openapi import request_body
 from service.server import ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.waiting import receive_in_time

@@ -29,8 +29,8 @@ from service.deepl.schemas import (
     TranslateTextBody,
     UsageAnswer,
 )
+from service.descriptions import WITH_KEY, request_body
 from service.errors import Kind, ServiceError
-from service.openapi import WITH_KEY, request_body
 from service.parameters import Parameters, query_parameters, read_parameters
 from service.routes import direct
 from service.server import Server, ServerOf, carry_out

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.descriptions import request_body
 from service.errors import Kind, ServiceError
-from service.openapi import request_body
 from service.parameters import clean, read_parameters, unique
 from service.routes import direct
 from service.schemas import (

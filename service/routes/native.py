@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service.clients.access import Client
+from service.descriptions import of_server, request_body, schema_of
 from service.errors import ServiceError
 from service.native.reading import read_job, read_request
 from service.native.rendering import Renderer, model_reference
@@ -31,7 +32,6 @@ from service.native.schemas import (
     TranslateResult,
 )
 from service.native.streaming import JSON_LINES, SSE, Announce, Event, stream
-from service.openapi import of_server, request_body, schema_of
 from service.routes import direct
 from service.server import Answers, Server, ServerOf, carry_out
 from service.telemetry.observability import record_of
