@@ -20,8 +20,9 @@ from service.errors import ServiceError
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.observability import record_of
+from service.texts.jobs import Answer, Job, Outcome, Progress
 from service.texts.sharing import Origin
-from service.texts.translation import Answer, Job, Outcome, Progress, TranslationService
+from service.texts.translation import TranslationService
 from service.waiting import answer_while_wanted
 
 

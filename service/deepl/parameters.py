@@ -30,7 +30,7 @@ from service.parameters import Parameters, clean, grouped
 from service.settings import Settings
 from service.texts.catalogue import Catalogue
 from service.texts.cutting import Sentences, Style
-from service.texts.translation import Job
+from service.texts.jobs import Job
 
 MAX_TEXTS = 50
 MAX_BODY_BYTES = 128 * 1024

@@ -20,7 +20,7 @@ from service.server import Server
 from service.settings import Settings
 from service.texts.catalogue import Catalogue, Model, shortened
 from service.texts.cutting import Style
-from service.texts.translation import Job
+from service.texts.jobs import Job
 from service.workers.work import Options
 
 AUTO = "auto"

@@ -11,8 +11,8 @@ from typing import Any
 
 from service.errors import ServiceError
 from service.texts.catalogue import Model
+from service.texts.jobs import Answer, Outcome, Segment
 from service.texts.sharing import Origin
-from service.texts.translation import Answer, Outcome, Segment
 from service.wires import native_error
 
 Body = dict[str, Any]

@@ -34,8 +34,8 @@ from service.errors import Kind, ServiceError
 from service.parameters import Parameters, query_parameters, read_parameters
 from service.routes import direct
 from service.server import Server, ServerOf, carry_out
+from service.texts.jobs import Answer
 from service.texts.sharing import Origin
-from service.texts.translation import Answer
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v2", tags=["deepl"])

@@ -34,8 +34,8 @@ from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
 from service.texts.catalogue import shortened
 from service.texts.cutting import Style
+from service.texts.jobs import Answer, Job
 from service.texts.languages import language_name
-from service.texts.translation import Answer, Job
 from service.waiting import receive_in_time
 from service.workers.work import Options
 

@@ -36,8 +36,8 @@ from service.routes import direct
 from service.server import Answers, Server, ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.texts.catalogue import Model
+from service.texts.jobs import Job, Progress
 from service.texts.languages import language_name
-from service.texts.translation import Job, Progress
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])

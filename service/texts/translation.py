@@ -16,13 +16,14 @@ from typing import Any
 
 from mt.errors import MTError
 from mt.language import Detection, Detector, has_letters
-from mt.translation import Alternative, SegmentTranslation, given, join
+from mt.translation import SegmentTranslation, given, join
 from service.errors import Kind, ServiceError
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.texts.cache import Cache
-from service.texts.catalogue import Catalogue, Model, Way, shortened
-from service.texts.cutting import Cut, Style, cut
+from service.texts.catalogue import Catalogue, Way, shortened
+from service.texts.cutting import Cut, cut
+from service.texts.jobs import Answer, Job, Outcome, Progress, Segment
 from service.texts.memory import TranslationMemory
 from service.texts.sharing import Done, Found, Origin, Sharing
 from service.workers.pool import Pool, StartWorker
@@ -35,53 +36,6 @@ CUT_ASIDE = 20_000
 """Characters from which on texts are cut on a thread of their own, after a millisecond or two."""
 MARKUP_EFFORT = 10
 """What it costs to cut a character of markup, in characters of plain text."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a request wants."""
-
-    texts: Sequence[str]
-    source: str | None
-    """A language served; None has the language of each text detected."""
-    target: str
-    model: Model | None = None
-    """The model to use, which gives both languages; None finds a way."""
-    options: Options = field(default_factory=Options)
-    style: Style = field(default_factory=Style)
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment of a text, translated."""
-
-    source: str
-    found: Found
-    way: Way
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A text as the client gets it."""
-
-    text: str
-    source: str
-    """The language it was taken for."""
-    score: float = 1.0
-    flags: frozenset[str] = frozenset()
-    alternatives: tuple[Alternative, ...] = ()
-    """Further translations, best first; empty for a text that came back unchanged."""
-    detection: Detection | None = None
-    """Only where the source language was to be detected."""
-    way: Way | None = None
-    """None for a text that came back unchanged."""
-    segments: tuple[Segment, ...] = ()
-
-
-Outcome = Answer | ServiceError
-"""Each text succeeds or fails by itself."""
-Progress = Callable[[int, int, Segment], None]
-"""Told text, segment within it, and the segment, as soon as it is translated."""
 
 
 @dataclass

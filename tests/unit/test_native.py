@@ -21,8 +21,8 @@ from service.native.schemas import (
 )
 from service.native.streaming import JSON_LINES, SSE, media_type, stream
 from service.texts.catalogue import Way
+from service.texts.jobs import Answer, Segment
 from service.texts.sharing import Found, Origin
-from service.texts.translation import Answer, Segment
 from support.workers import stub_model
 
 # --- Schemas -------------------------------------------------------------------------------------

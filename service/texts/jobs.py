@@ -1,0 +1,64 @@
+"""What a request wants of the service, and what becomes of it: records, whatever the wire.
+
+Knows names and meanings. Does not know how anything is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mt.language import Detection
+from mt.translation import Alternative
+from service.errors import ServiceError
+from service.texts.catalogue import Model, Way
+from service.texts.cutting import Style
+from service.texts.sharing import Found
+from service.workers.work import Options
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a request wants."""
+
+    texts: Sequence[str]
+    source: str | None
+    """A language served; None has the language of each text detected."""
+    target: str
+    model: Model | None = None
+    """The model to use, which gives both languages; None finds a way."""
+    options: Options = field(default_factory=Options)
+    style: Style = field(default_factory=Style)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a text, translated."""
+
+    source: str
+    found: Found
+    way: Way
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A text as the client gets it."""
+
+    text: str
+    source: str
+    """The language it was taken for."""
+    score: float = 1.0
+    flags: frozenset[str] = frozenset()
+    alternatives: tuple[Alternative, ...] = ()
+    """Further translations, best first; empty for a text that came back unchanged."""
+    detection: Detection | None = None
+    """Only where the source language was to be detected."""
+    way: Way | None = None
+    """None for a text that came back unchanged."""
+    segments: tuple[Segment, ...] = ()
+
+
+Outcome = Answer | ServiceError
+"""Each text succeeds or fails by itself."""
+Progress = Callable[[int, int, Segment], None]
+"""Told text, segment within it, and the segment, as soon as it is translated."""
