@@ -38,7 +38,7 @@ class Prefix:
 class Gate:
     """Refuses translations at once while there is no time for them, without reading them.
 
-    Under overload most requests end here, so this has to be cheap.
+    For all servers and requests that `service.door` does not refuse before; it too has to be cheap.
 
     Args:
         paths: of POST requests that want something translated.

@@ -7,9 +7,8 @@ know the shape of requests or answers.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
@@ -34,7 +33,6 @@ class Server:
     translation: TranslationService
     access: Access
     metrics: Metrics
-    started: float = field(default_factory=time.time)
 
     def deadline(self) -> float:
         """When a request that arrives now has to be answered, on the clock of the event loop."""

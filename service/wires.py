@@ -12,7 +12,6 @@ what a request wanted.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -26,11 +25,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from service.errors import STATUS, Kind, ServiceError
-
-log = logging.getLogger("mt.service")
-
-GONE = 499
-"""The customary status, in access logs, of a request whose client has left; nobody sees it."""
+from service.telemetry.observability import CLIENT_LEFT
 
 
 class Wire(NamedTuple):
@@ -48,7 +43,7 @@ class Wire(NamedTuple):
 DEEPL = Wire({Kind.QUOTA_EXCEEDED: 456}, {})
 NATIVE = Wire({Kind.KEY_MISSING: 401}, {})
 LIBRETRANSLATE = Wire(
-    {Kind.KEY_MISSING: 400, Kind.TOO_LARGE: 413},
+    {Kind.KEY_MISSING: 400},
     {Kind.RATE_LIMITED: "Slowdown: ", Kind.OVERLOADED: "Slowdown: "},
 )
 
@@ -107,7 +102,7 @@ def _service_error(request: Request, error: Exception) -> Response:
 
 
 def _client_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=GONE)
+    return Response(status_code=CLIENT_LEFT)  # which nobody sees
 
 
 def _http_exception(request: Request, error: Exception) -> Response:

@@ -20,11 +20,8 @@ from service.server import Server
 from service.settings import Settings
 from service.texts.catalogue import Catalogue, Model, shortened
 from service.texts.cutting import Style
-from service.texts.jobs import Job
+from service.texts.jobs import AUTO, Job
 from service.workers.work import Options
-
-AUTO = "auto"
-
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -56,10 +53,8 @@ def read_job(asked: TranslateRequest, server: Server) -> Job:
     _check_limits(asked, server.settings)
     catalogue = server.translation.catalogue
     source, target, model = _languages(asked, catalogue)
-    if model is None and source is None:
-        server.translation.check_detects()
-    elif model is None and source is not None and source != target:
-        server.translation.find_way(source, target)
+    if model is None:
+        server.translation.check_way(source, target)
     last = _last_models(catalogue, source, target, model)
     return Job(
         asked.texts,

@@ -34,15 +34,13 @@ from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
 from service.texts.catalogue import shortened
 from service.texts.cutting import Style
-from service.texts.jobs import Answer, Job
+from service.texts.jobs import AUTO, Answer, Job
 from service.texts.languages import language_name
 from service.waiting import receive_in_time
 from service.workers.work import Options
 
 router = APIRouter(tags=["libretranslate"])
 
-AUTO = "auto"
-"""Source language of texts whose language is to be detected, each on its own."""
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorBody} for code in (400, 403, 408, 413, 429, 500, 503, 504)
 }
@@ -162,10 +160,7 @@ def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
         options=Options(n_best=1 + alternatives),
         style=Style(_read_format(parameters.get("format"))),
     )
-    if job.source is None:
-        server.translation.check_detects()
-    elif job.source != job.target:
-        server.translation.find_way(job.source, job.target)
+    server.translation.check_way(job.source, job.target)
     return _Query(job, isinstance(q, list), alternatives)
 
 

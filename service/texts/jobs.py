@@ -16,6 +16,9 @@ from service.texts.cutting import Style
 from service.texts.sharing import Found
 from service.workers.work import Options
 
+AUTO = "auto"
+"""What clients call the source language of texts whose language is to be detected."""
+
 
 @dataclass(frozen=True)
 class Job:

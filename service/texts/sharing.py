@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
@@ -43,6 +43,8 @@ class Found(NamedTuple):
     """In a batch, with others."""
 
 
+Key = tuple[str, Options, str]
+"""What makes two wishes the same: the SHA-256 of the model's weights, options, exact segment."""
 Outcome = Found | ServiceError
 """Each segment succeeds or fails by itself."""
 Done = Callable[[int, Outcome], None]
@@ -56,7 +58,7 @@ class Sharing:
         self._queue = queue
         self._cache = cache
         self._metrics = metrics
-        self._open: dict[Hashable, Task] = {}
+        self._open: dict[Key, Task] = {}
 
     async def translate(
         self,
@@ -78,8 +80,9 @@ class Sharing:
         Raises:
             ServiceError: TOO_LARGE or OVERLOADED.
         """
-        kept = [self._cache.get((model.sha256, options, each)) for each in segments]
-        tasks, new = self._tasks(model, options, segments, kept)
+        keys = [(model.sha256, options, segment) for segment in segments]
+        kept = [self._cache.get(key) for key in keys]
+        tasks, new = self._tasks(model, options, keys, kept)
         if hops and new:
             self._queue.admit(hops * sum(task.cost for task in new.values()))
         self._begin(new)
@@ -101,31 +104,30 @@ class Sharing:
         self,
         model: Model,
         options: Options,
-        segments: Sequence[str],
+        keys: Sequence[Key],
         kept: Sequence[SegmentTranslation | None],
-    ) -> tuple[dict[int, Task], dict[Hashable, Task]]:
+    ) -> tuple[dict[int, Task], dict[Key, Task]]:
         """The task of each segment that is not kept, by index; and those of them that are new, by
         their keys."""
         effort = model_effort(model, options)
         tasks: dict[int, Task] = {}
-        new: dict[Hashable, Task] = {}
-        for index, segment in enumerate(segments):
+        new: dict[Key, Task] = {}
+        for index, key in enumerate(keys):
             if kept[index] is not None:
                 continue
-            key = (model.sha256, options, segment)
             task = new.get(key) or self._open.get(key)
             if task is None or task.future.done():  # done: cancelled a moment ago
-                task = new[key] = Task(model.name, options, segment, effort)
+                task = new[key] = Task(model.name, options, key[-1], effort)
             tasks[index] = task
         return tasks, new
 
-    def _begin(self, new: dict[Hashable, Task]) -> None:
+    def _begin(self, new: dict[Key, Task]) -> None:
         self._open.update(new)
         for key, task in new.items():
             task.future.add_done_callback(functools.partial(self._end, key, task))
         self._queue.put(list(new.values()))
 
-    def _end(self, key: Hashable, task: Task, future: asyncio.Future[SegmentTranslation]) -> None:
+    def _end(self, key: Key, task: Task, future: asyncio.Future[SegmentTranslation]) -> None:
         if self._open.get(key) is task:
             del self._open[key]
         if not future.cancelled() and future.exception() is None:

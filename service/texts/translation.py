@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.texts.cache import Cache
 from service.texts.catalogue import Catalogue, Way, shortened
-from service.texts.cutting import Cut, cut
+from service.texts.cutting import Cut, Style, cut
 from service.texts.jobs import Answer, Job, Outcome, Progress, Segment
 from service.texts.memory import TranslationMemory
 from service.texts.sharing import Done, Found, Origin, Sharing
@@ -159,6 +159,17 @@ class TranslationService:
         assert self._detector is not None
         return self._detector.rank(text)
 
+    def check_way(self, source: str | None, target: str) -> None:
+        """Whether texts can be translated; their language is to be detected if source is None.
+
+        Raises:
+            ServiceError: as of `check_detects` or `find_way`.
+        """
+        if source is None:
+            self.check_detects()
+        elif source != target:
+            self.find_way(source, target)
+
     def find_way(self, source: str, target: str) -> Way:
         """How to get from one language to another.
 
@@ -202,13 +213,10 @@ class TranslationService:
 
     def _piece(self, text: str, job: Job) -> _Piece:
         source, detection = job.source, None
-        piece = _Piece(text, cut(text, source or "", job.style), source or "")
         if source is None:
-            words = " ".join(piece.cut.segments) if job.style.format != "text" else text
-            detection = self.detect(words)[0]
+            detection = self.detect(_words(text, job.style))[0]
             source = detection.language
-            # Again, by the rules of its language.
-            piece = _Piece(text, cut(text, source, job.style), source, detection)
+        piece = _Piece(text, cut(text, source, job.style), source, detection)
         if job.model is not None:
             piece.way = Way((job.model,))
         elif source != job.target and has_letters(text):
@@ -293,6 +301,11 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def _words(text: str, style: Style) -> str:
+    """What the language of a text is told from: all of it but markup."""
+    return text if style.format == "text" else " ".join(cut(text, "", style).segments)
 
 
 def _after(first: Found, second: Found) -> Found:
