@@ -13,24 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Sequence
-from contextlib import suppress
 
+from service.child import command_of, end_child, start_child
 from service.errors import Kind, ServiceError
 
 MOST = 2
 """Requests in hand at a time: one being explained, one waiting."""
-LONGEST_ANSWER = 1 << 30
-"""Bytes; an answer with every activation has megabytes."""
-COMMAND = (
-    sys.executable,
-    # -P leaves the current folder off the path: a package named `service` there is not ours.
-    *(["-P"] if sys.flags.safe_path else []),
-    *("-m", "service.explaining.worker"),
-)
+COMMAND = command_of("service.explaining.worker")
 
 
 class Explaining:
@@ -86,13 +77,7 @@ class Explaining:
 
     async def _ask(self, request: bytes) -> bytes:
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=PIPE,
-                stdout=PIPE,
-                limit=LONGEST_ANSWER,
-                env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
-            )
+            self._process = await start_child(self._command)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -108,9 +93,7 @@ class Explaining:
     async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()  # reaped, so that no zombie stays
+            await end_child(process)
 
     def _over(self, task: asyncio.Task[bytes]) -> None:
         self._tasks.discard(task)

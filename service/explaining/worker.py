@@ -2,21 +2,19 @@
 
 Knows `mt.explain`, and the lines of `service.explaining.process`: for each line of JSON on its
 standard input two on its standard output, why it is refused (or null), and the explanation (or
-null). Does not know HTTP. It ends with its input, that is with the server, however that ends;
-signals meant for the whole group are left to the server.
+null). Does not know HTTP.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import sys
 from typing import Any
 
 from mt.errors import InputError
 from mt.explain import Explainer, to_record
+from service.child import become_child
 from service.errors import Kind
 from service.telemetry.logs import configure_logging
 
@@ -24,11 +22,7 @@ log = logging.getLogger("mt.service.explain")
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    # Standard output is for answers only: whatever else is printed goes to standard error.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    answers = become_child()
     configure_logging()
     explaining = _Explaining()
     for line in sys.stdin.buffer:

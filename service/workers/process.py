@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from mt.errors import ConfigError
+from service.child import command_of, end_child, start_child
 from service.workers.work import LENGTH_BYTES, Assignment, Batch, Outcome, frame, read_outcomes
 
 
@@ -58,15 +56,7 @@ class ModelProcess:
             ConfigError: a model cannot be loaded, or the machine lacks what the engine needs.
             WorkerLostError: it ended before that.
         """
-        # -P leaves the current folder off the path: a package named `service` there is not ours.
-        safe = ["-P"] if sys.flags.safe_path else []
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *safe, "-m", "service.workers.worker"),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
-        )
-        worker = cls(process, {})
+        worker = cls(await start_child(command_of("service.workers.worker")), {})
         try:
             answer = await worker._ask(assignment)
             if "error" in answer:
@@ -86,10 +76,7 @@ class ModelProcess:
         return Done(read_outcomes(answer["outcomes"]), answer["seconds"])
 
     async def end(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        # Reaped, so that no zombie stays; the pipes are closed by the transport.
-        await self._process.wait()
+        await end_child(self._process)
 
     async def _ask(self, value: Any) -> Any:
         stdin, stdout = self._process.stdin, self._process.stdout

@@ -1,8 +1,7 @@
 """A model worker: a process of one thread that translates the batches it is handed.
 
 Knows the library, and the frames of `service.workers.work` on its standard input and output. Does
-not know HTTP, queues or other workers. It ends with its input, that is with the server, however
-that ends; signals meant for the whole group are left to the server.
+not know HTTP, queues or other workers.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import contextlib
 import functools
 import json
 import logging
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +18,7 @@ from typing import Any, BinaryIO
 from mt.errors import MTError
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
+from service.child import become_child
 from service.errors import Kind, ServiceError
 from service.telemetry.logs import configure_logging
 from service.workers.work import LENGTH_BYTES, Batch, Options, Outcome, frame, write_outcomes
@@ -34,9 +32,7 @@ Translate = Callable[[Batch], Sequence[SegmentTranslation]]
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    answers = _private_output()
+    answers = become_child()
     configure_logging()
     requests = sys.stdin.buffer
     try:
@@ -92,13 +88,6 @@ def _failure(error: Exception) -> ServiceError:
         return ServiceError(Kind.INVALID_REQUEST, str(error))
     log.error("a segment failed", exc_info=error)
     return ServiceError(Kind.INTERNAL, "internal error")
-
-
-def _private_output() -> BinaryIO:
-    """Standard output, for frames only: whatever else is printed goes to standard error."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
 
 
 def _read(stream: BinaryIO) -> Any:
