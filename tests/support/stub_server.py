@@ -112,7 +112,8 @@ class StubWithWorker(Stub):
 
     async def answer(self, request: bytes) -> bytes:
         if self._worker is None:
-            self._noticed.set()
+            if request.startswith(b"GET /ready"):
+                self._noticed.set()
             return UNREADY
         if not request.startswith(b"POST /translate"):
             return OK
@@ -128,7 +129,7 @@ class StubWithWorker(Stub):
             work.set_result(answer)
 
     async def keep_worker(self) -> None:
-        """Start a worker, and another whenever somebody has noticed that there is none."""
+        """Start a worker, and another whenever somebody has asked and heard that there is none."""
         command = (sys.executable, "-c", "import sys; sys.stdin.read()", "service.workers.worker")
         while True:
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=DEVNULL)
