@@ -1,9 +1,12 @@
 # The translation service with its bundled model:
 #   docker build -t mt . && docker run --rm -p 8000:8000 mt
+#   docker build --build-arg MODELS="de-en en-de" -t mt .
 
 FROM python:3.11-slim AS build
 # Where torch's CPU build comes from; empty takes whatever build pip's own index has.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Which of the bundled models go along, separated by spaces; each is about 30 MB.
+ARG MODELS=de-en
 WORKDIR /src
 RUN python -m venv /opt/mt
 # torch is most of the image and changes seldom: its own layer outlives changes of the source. Its
@@ -17,6 +20,13 @@ COPY pyproject.toml README.md LICENSE ./
 COPY mt mt
 COPY service service
 COPY scripts scripts
+RUN cd mt/models && \
+    for model in $MODELS; do \
+        test -d "$model" || { echo "MODELS: no $model; there are:" * >&2; exit 1; }; \
+    done && \
+    for model in *; do \
+        case " $MODELS " in *" $model "*) ;; *) rm -r "$model" ;; esac; \
+    done
 RUN /opt/mt/bin/pip install --no-cache-dir --constraint constraints.txt \
     ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} .
 

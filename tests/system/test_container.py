@@ -84,6 +84,34 @@ def test_everything_that_is_copied_reaches_the_builder(checkout: Path, stages: l
                 assert f"!{source}" in let_in
 
 
+@pytest.mark.parametrize(
+    ("wanted", "left"), [(None, ["de-en"]), ("en-de de-en", ["de-en", "en-de"]), ("de-xx", None)]
+)
+def test_the_image_holds_the_models_that_its_builder_names(
+    stages: list[Stage], tmp_path: Path, wanted: str | None, left: list[str] | None
+) -> None:
+    arguments = dict(step.value.split("=", 1) for step in stages[0].steps if step.name == "ARG")
+    (choose,) = [step for step in stages[0].steps if step.name == "RUN" and "MODELS" in step.value]
+    models = tmp_path / "mt" / "models"
+    for name in ("de-en", "de-en-old", "en-de"):
+        (models / name).mkdir(parents=True)
+
+    chosen = subprocess.run(
+        ["sh", "-ec", choose.value],
+        cwd=tmp_path,
+        env=os.environ | {"MODELS": wanted or arguments["MODELS"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    if left is None:
+        assert chosen.returncode != 0
+        assert chosen.stderr == "MODELS: no de-xx; there are: de-en de-en-old en-de\n"
+    else:
+        assert sorted(path.name for path in models.iterdir()) == left
+
+
 @pytest.mark.slow
 def test_the_container_works_without_root_capabilities_or_a_disk_to_write(
     checkout: Path, tmp_path: Path
