@@ -213,7 +213,16 @@ class Translator:
         """
         return self._with(self.search_config, reranker)
 
-    def _with(self, config: SearchConfig, reranker: Reranker | None) -> Translator:
+    def with_segmentation(self, segmentation: Segmentation) -> Translator:
+        """The same model, its texts cut into sentences or taken as a whole."""
+        return self._with(self.search_config, self._reranker, segmentation)
+
+    def _with(
+        self,
+        config: SearchConfig,
+        reranker: Reranker | None,
+        segmentation: Segmentation | None = None,
+    ) -> Translator:
         if reranker is not None:
             reranker.check(config)
         return Translator(
@@ -225,7 +234,7 @@ class Translator:
             target_language=self.target_language,
             identity=self._identity,
             task=self.task,
-            segmentation=self.segmentation,
+            segmentation=segmentation or self.segmentation,
             reranker=reranker,
         )
 

@@ -15,8 +15,15 @@ import typer
 from mt.config import EngineName, EvaluationConfig, SearchConfig, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
+from mt.scoring.joined import LONGEST, SHORTEST
 from scripts.console import Version, describe, program, run
-from scripts.evaluation import TestText, evaluation_record, length_record, sweep_record
+from scripts.evaluation import (
+    TestText,
+    evaluation_record,
+    joined_record,
+    length_record,
+    sweep_record,
+)
 from scripts.options import (
     BeamSize,
     Engine,
@@ -80,6 +87,14 @@ def evaluate(
             "  [default: 10,15,20,30]",
         ),
     ] = None,
+    joined: Annotated[
+        bool,
+        typer.Option(
+            "--joined",
+            help=f"Also BLEU of lines joined to longer ones, {SHORTEST} to {LONGEST} words of the "
+            "source, by that of the same lines alone.",
+        ),
+    ] = False,
     sweep: Annotated[
         list[str] | None,
         typer.Option(
@@ -152,12 +167,17 @@ def evaluate(
     others = [_other_system(source, path, threads, engine, search) for path in against or []]
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
+    if joined:
+        _model(first, "--joined")
+
     outcomes = [system.run(text.source) for system in (first, *others)]
     if output is not None:
         write_atomic(output, "".join(f"{line}\n" for line in outcomes[0].translations).encode())
     record = evaluation_record(text, outcomes, config.paired_test)
     if by_length:
         record["by_length"] = length_record(text, outcomes, config.length_edges)
+    if joined:
+        record["joined"] = joined_record(text, _model(first, "--joined"), outcomes[0])
     if swept:
         record["sweep"] = sweep_record(text, swept)
     if plot is not None:
@@ -238,8 +258,7 @@ def _swept_systems(first: System, values: dict[str, list[float]]) -> list[ModelS
     """The first system under every combination of the values."""
     if not values:
         return []
-    if not isinstance(first, ModelSystem):
-        raise ConfigError("options: --sweep needs a model: those --translations are finished")
+    first = _model(first, "--sweep")
     own = first.translator.search_config.model_dump()
     combinations = itertools.product(*values.values())
     return [
@@ -248,6 +267,12 @@ def _swept_systems(first: System, values: dict[str, list[float]]) -> list[ModelS
         )
         for each in combinations
     ]
+
+
+def _model(system: System, option: str) -> ModelSystem:
+    if not isinstance(system, ModelSystem):
+        raise ConfigError(f"options: {option} needs a model: those --translations are finished")
+    return system
 
 
 def _numbers(option: str, text: str) -> list[float]:

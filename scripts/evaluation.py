@@ -1,7 +1,7 @@
 """The record of an evaluation: what was scored and compared, and all it takes to repeat it.
 
 Knows systems, references and what to compute of them. Does not know how a record is shown; the
-figures themselves are made by `mt.scoring`, `mt.scoring.significance` and `mt.scoring.buckets`.
+figures themselves are made by `mt.scoring`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,26 @@ from typing import Any, NamedTuple
 
 import mt
 from mt.corpus import read_pairs
+from mt.errors import CorpusError
 from mt.files import sha256
-from mt.scoring import TRIALS, Test, bleu_by_bucket, compare, evaluate, length_buckets
+from mt.scoring import (
+    TRIALS,
+    Test,
+    bleu_by_bucket,
+    bleu_ratio,
+    choose_parts,
+    compare,
+    evaluate,
+    join,
+    length_buckets,
+)
+from mt.scoring.joined import LONGEST, SHORTEST
 from scripts.systems import ModelSystem, Outcome
 
 Record = dict[str, Any]
+
+JOINED_LINES = 1000
+"""Lines that are made of a test text by joining its own."""
 
 PACKAGES = ("numpy", "sentencepiece", "sacrebleu")
 """Packages on whose versions a figure may depend."""
@@ -82,6 +97,47 @@ def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[i
             }
             for bucket, *scores in zip(buckets, *systems, strict=True)
         ],
+    }
+
+
+def joined_record(text: TestText, system: ModelSystem, outcome: Outcome) -> Record:
+    """BLEU of lines joined to longer ones by BLEU of the same lines, against the first reference.
+
+    Both as users get them, cut into sentences again, and as one piece, which shows the model.
+
+    Args:
+        outcome: of the system on the text as it is.
+
+    Raises:
+        CorpusError: no lines of the text can be joined to one of that length.
+    """
+    parts = choose_parts(text.source, JOINED_LINES)
+    if not parts:
+        raise CorpusError(
+            f"{text.source_path}: no lines of it make one of {SHORTEST} to {LONGEST} words"
+        )
+    sources = join(text.source, parts)
+    systems = {"cut into sentences": system, "in one piece": system.taking_whole_lines()}
+    ratios = {
+        name: bleu_ratio(
+            each.run(sources).translations, outcome.translations, text.references[0], parts
+        )
+        for name, each in systems.items()
+    }
+    return {
+        "lines": len(parts),
+        "words": [SHORTEST, LONGEST],
+        "signature": next(iter(ratios.values())).signature,
+        "ratios": {
+            name: {
+                "joined": round(ratio.joined, 2),
+                "single": round(ratio.single, 2),
+                "ratio": round(ratio.value, 3),
+                "low": round(ratio.low, 3),
+                "high": round(ratio.high, 3),
+            }
+            for name, ratio in ratios.items()
+        },
     }
 
 

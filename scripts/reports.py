@@ -64,6 +64,9 @@ def _text(record: Record) -> str:
         by_length = record["by_length"]
         table = text_table(*_length_table(record))
         blocks.append(f"BLEU by words of the source, {by_length['signature']}\n{table}")
+    if "joined" in record:
+        table = text_table(*_joined_table(record))
+        blocks.append(f"{_joined_title(record)}, {record['joined']['signature']}\n{table}")
     if "sweep" in record:
         table = text_table(*_sweep_table(record))
         signatures = "\n".join(f"{title}: {each}" for title, each in _sweep_signatures(record))
@@ -110,6 +113,12 @@ def _markdown(record: Record) -> str:
             "BLEU by words of the source:",
             markdown_table(*_length_table(record)),
             _signature_list([("BLEU", record["by_length"]["signature"])]),
+        ]
+    if "joined" in record:
+        blocks += [
+            f"{_joined_title(record)}:",
+            markdown_table(*_joined_table(record)),
+            _signature_list([("BLEU", record["joined"]["signature"])]),
         ]
     if "sweep" in record:
         blocks += [
@@ -178,6 +187,27 @@ def _length_table(record: Record) -> Table:
             *("-" if value is None else f"{value:.2f}" for value in bucket["bleu"]),
         ]
         for bucket in record["by_length"]["buckets"]
+    ]
+    return header, rows
+
+
+def _joined_title(record: Record) -> str:
+    made = record["joined"]
+    low, high = made["words"]
+    return f"{record['system']}, {made['lines']:,} lines joined to {low} to {high} words"
+
+
+def _joined_table(record: Record) -> Table:
+    header = ["", "BLEU joined", "BLEU one by one", "ratio", "95 % interval"]
+    rows = [
+        [
+            name,
+            f"{each['joined']:.2f}",
+            f"{each['single']:.2f}",
+            f"{each['ratio']:.3f}",
+            f"{each['low']:.3f} to {each['high']:.3f}",
+        ]
+        for name, each in record["joined"]["ratios"].items()
     ]
     return header, rows
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK_LINES = 500
 """Lines translated between two moves of the progress bar."""
+LONGEST_PIECES = 2000
+"""The most that `search.max_source_pieces` may be."""
 
 
 class Outcome(NamedTuple):
@@ -62,6 +64,12 @@ class ModelSystem:
     def with_search(self, search: SearchConfig) -> ModelSystem:
         """The same model with other decoding options."""
         return ModelSystem(self.name, self.translator.with_search(search))
+
+    def taking_whole_lines(self) -> ModelSystem:
+        """The same model, its lines never cut into sentences."""
+        translator = self.translator.with_segmentation("whole")
+        longest = translator.search_config.model_copy(update={"max_source_pieces": LONGEST_PIECES})
+        return ModelSystem(self.name, translator.with_search(longest))
 
     def run(self, sources: Sequence[str]) -> Outcome:
         """Translate the test set."""

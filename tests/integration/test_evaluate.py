@@ -14,7 +14,7 @@ import pytest
 
 from mt import Translator
 from mt.files import sha256
-from mt.scoring import TRIALS, bleu, evaluate
+from mt.scoring import TRIALS, bleu, bleu_ratio, choose_parts, evaluate, join
 from support.bundles import SOURCES, TARGETS, save_tiny_bundle
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines
@@ -176,6 +176,40 @@ def test_bleu_by_length_counts_every_line(folder: Path) -> None:
     assert record["by_length"]["signature"] == half.signature
 
 
+def test_joined_lines_are_translated_whole_and_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.evaluation.JOINED_LINES", 20)
+    arguments = ("--model", "model", "--joined")
+    record = score(folder, *arguments)
+
+    joined = record["joined"]
+    translator = Translator.load(folder / "model")
+    single = [each.text for each in translator.translate(SOURCES)]
+    parts = choose_parts(SOURCES, 20)
+    for name, each in (
+        ("cut into sentences", translator),
+        ("in one piece", translator.with_segmentation("whole")),
+    ):
+        translations = [text.text for text in each.translate(join(SOURCES, parts))]
+        expected = bleu_ratio(translations, single, TARGETS, parts)
+        found = joined["ratios"][name]
+        assert (found["ratio"], found["low"]) == (round(expected.value, 3), round(expected.low, 3))
+        assert found["joined"] == round(expected.joined, 2)
+    assert joined["lines"] == 20
+
+    for form, line in (
+        ("text", "model, 20 lines joined to 25 to 40 words, nrefs:1|"),
+        ("markdown", f"- BLEU: `{joined['signature']}`"),
+    ):
+        shown = call(
+            "evaluate", "--source", "test.de", "--reference", "test.en.xz", *arguments,
+            "--format", form, folder=folder,
+        ).stdout.decode()  # fmt: skip
+        assert line in shown
+        assert f"{found['low']:.3f} to {found['high']:.3f}" in shown
+
+
 def test_a_sweep_tries_every_combination(folder: Path) -> None:
     record = score(
         folder, "--model", "model", "--sweep", "beam-size=1,5", "--sweep", "length-penalty=0,1.0"
@@ -265,6 +299,7 @@ def test_lengths_and_a_sweep_are_drawn(folder: Path, tmp_path: Path) -> None:
         (["--sweep", "beam-size=1,65"], ["beam_size", "65"]),
         (["--sweep", "beam-syze=1"], ["beam_syze", "did you mean beam_size?"]),
         (["--translations", "half.en", "--sweep", "beam-size=1"], ["--sweep", "--translations"]),
+        (["--translations", "half.en", "--joined"], ["--joined", "--translations"]),
         (["--plot", "a.png"], ["--plot", "--by-length"]),
     ],
 )
