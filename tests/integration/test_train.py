@@ -23,22 +23,10 @@ from mt.training import open_run
 from mt.training.defaults import default_recipe
 from mt.translator import Translator
 from scripts import train
+from scripts.train import bundled_recipes
 from support.commands import call
 from support.recipes import write_lines, write_recipe
 
-RECIPES = (
-    "multi30k-de-denoise",
-    "multi30k-de-en",
-    "multi30k-de-en-attention",
-    "multi30k-de-en-captions",
-    "multi30k-de-en-plain",
-    "multi30k-en-de",
-    "multi30k-en-denoise",
-    "multi30k-en-fr",
-    "tatoeba-de-en",
-    "tatoeba-de-en-longer",
-    "tatoeba-en-de",
-)
 ARRAYS = ("ids.npy", "starts.npy", "spm")
 TIMES = ("seconds", "took", "tokens_per_second")
 
@@ -461,7 +449,8 @@ def test_a_recipe_that_comes_along_is_found_by_its_name(checkout, tmp_path):
 def test_help_names_every_option_and_recipe_and_fits_a_terminal(checkout, tmp_path):
     code, printed, errors = command(checkout, tmp_path, "--help")
     assert (code, errors) == (0, "")
-    for name in ("--output", "--data", "--resume", "--version", "--help", "RECIPE.toml", *RECIPES):
+    options = ("--output", "--data", "--resume", "--version", "--help", "RECIPE.toml")
+    for name in (*options, *bundled_recipes()):
         assert name in printed
     assert "[default: its folder]" in printed
     assert max(map(len, printed.splitlines())) <= 80
