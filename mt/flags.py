@@ -17,8 +17,8 @@ from mt.tokens import UNKNOWN
 TRUNCATED = "truncated"
 """The translation of a segment reached its length limit before the model ended it."""
 REPEATED = "repeated"
-"""One to four words stand three or more times in a row in the translation of a segment, and none
-do so in the segment itself."""
+"""One to four words stand three or more times in a row in the translation of a segment, joined by
+hyphens four or more times, and none do so in the segment itself."""
 COPIED = "copied"
 """A segment of two or more words came back unchanged, letter case and the white space between its
 words aside."""
@@ -68,10 +68,12 @@ def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterato
 
 
 _REPETITION = re.compile(r"(?<!\S)(\S+(?: \S+){0,3})(?: \1){2,}(?!\S)")
+# Three are ordinary: "ha-ha-ha". Punctuation may stand around them.
+_HYPHENATED = re.compile(r"(?<![^\s-])[^\w\s-]*+([^\s-]++(?:-[^\s-]++){0,3})(?:-\1){3,}(?!\w)")
 
 
 def _repeats(text: str) -> bool:
-    return _REPETITION.search(" ".join(text.split())) is not None
+    return bool(_REPETITION.search(" ".join(text.split())) or _HYPHENATED.search(text))
 
 
 def _copied(source: str, translation: str) -> bool:

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 
 import sentencex
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+from mt.config import Segmentation
+
 # The white space of Unicode category Zs. All other white space is a break.
 _SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _CELL = re.compile(rf"[\S{_SPACES}]+")
@@ -68,6 +69,11 @@ class Document:
         return "".join(pieces)
 
 
+def cut_document(text: str, language: str, segmentation: Segmentation) -> Document:
+    """A text as a model of that segmentation takes it; `language` as of `split_document`."""
+    return whole_document(text) if segmentation == "whole" else split_document(text, language)
+
+
 def split_document(text: str, language: str) -> Document:
     """Cut any text, lone surrogates included, so that `document.join(document.segments) == text`.
 
@@ -108,9 +114,9 @@ def whole_document(text: str) -> Document:
     return Document((text[:start], text[start + len(inner) :]), (segment,))
 
 
-def split_lines(text: str) -> list[str]:
-    """Cut after every "\\n" and nowhere else; joined, the lines give the text back."""
-    return _LINE.findall(text)
+def is_readable(text: str) -> bool:
+    """Whether a text has a letter or digit; a sentence without any is not translated."""
+    return _READABLE.search(text) is not None
 
 
 def split_long(segment: str, length: Callable[[str], int], limit: int) -> tuple[list[str], bool]:

@@ -14,24 +14,26 @@ the other way: it says how likely the model finds translations that are there al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mt.bundle import Bundle, find_model, load_bundle
-from mt.casing import Case, find_case, restore, truecase
+from mt.casing import Case, restore
 from mt.config import EngineName, SearchConfig, Segmentation, Task
 from mt.decoding import decode
-from mt.engine import Engine, load_engine
+from mt.engine import Engine, load_engine, watchful
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
 from mt.errors import BundleError, InputError
 from mt.flags import Segment, find_flags
+from mt.fusion import FusionEngine, check_fits
 from mt.likelihood import PairScore, score_pairs
+from mt.reading import Reading, read_segment
 from mt.reranking import Reranker, Rescored
 from mt.search import Hypothesis
-from mt.text import Document, split_document, split_long, whole_document
+from mt.text import Document, cut_document, split_long
 from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
 from mt.translation import Candidate, SegmentTranslation, Translation, given, join
@@ -213,20 +215,54 @@ class Translator:
         """
         return self._with(self.search_config, reranker)
 
+    def with_language_model(
+        self,
+        path: Path | str,
+        weight: float,
+        *,
+        engine: EngineName = "auto",
+        threads: int | None = None,
+    ) -> Translator:
+        """The same model with a language model that has a say in its search; see `mt.fusion`.
+
+        Args:
+            path: model folder of the language model.
+            weight: as `FusionConfig.fusion_weight`.
+            engine: as of `load`, for the language model; threads likewise.
+
+        Raises:
+            BundleError: the folder cannot be used, or its model does not go together with this one.
+            ConfigError: the machine lacks what the engine needs.
+        """
+        bundle = load_bundle(find_model(path))
+        check_fits(str(path), bundle, self._tokenizers.target, self.target_language)
+        language = load_engine(bundle, engine, threads)
+        fused = FusionEngine(self._engine, language, weight, identity=bundle.identity)
+        return self._with(self.search_config, self._reranker, engine=fused)
+
     def with_segmentation(self, segmentation: Segmentation) -> Translator:
         """The same model, its texts cut into sentences or taken as a whole."""
         return self._with(self.search_config, self._reranker, segmentation)
+
+    def with_check(self, check: Callable[[], None]) -> Translator:
+        """The same model, which calls `check` before each step of a search.
+
+        What that raises ends the call: for callers that may lose interest meanwhile.
+        """
+        engine = watchful(self._engine, check)
+        return self._with(self.search_config, self._reranker, engine=engine)
 
     def _with(
         self,
         config: SearchConfig,
         reranker: Reranker | None,
         segmentation: Segmentation | None = None,
+        engine: Engine[Any] | None = None,
     ) -> Translator:
         if reranker is not None:
             reranker.check(config)
         return Translator(
-            self._engine,
+            engine or self._engine,
             self._tokenizers,
             config,
             name=self.name,
@@ -303,8 +339,7 @@ class Translator:
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
-        whole = self.segmentation == "whole"
-        document = whole_document(text) if whole else split_document(text, self.source_language)
+        document = cut_document(text, self.source_language, self.segmentation)
         return Plan(document, tuple(map(self._plan_segment, document.segments)))
 
     def search(
@@ -345,9 +380,8 @@ class Translator:
 
     def _plan_segment(self, segment: str) -> SegmentPlan:
         truecases = self.search_config.truecase
-        case = find_case(segment, self._cost) if truecases else Case.ORDINARY
-        text = segment if case is Case.ORDINARY else truecase(segment, self._cost)
-        return SegmentPlan(segment, tuple(map(tuple, self._parts(text))), case)
+        reading = read_segment(segment, self._tokenizers.source, truecases=truecases)
+        return SegmentPlan(segment, tuple(map(tuple, self._parts(reading))), reading.case)
 
     def _finish_segment(
         self, plan: SegmentPlan, results: Iterator[Sequence[Hypothesis]]
@@ -376,13 +410,8 @@ class Translator:
             sum(hypothesis.length for hypothesis in hypotheses),
         )
 
-    def _cost(self, word: str) -> tuple[int, int]:
-        """Unknown pieces first, then pieces: what the source vocabulary needs for a word."""
-        ids = self._tokenizers.source.encode([word])[0]
-        return ids.count(UNKNOWN), len(ids)
-
-    def _parts(self, segment: str) -> list[list[int]]:
-        ids = self._tokenizers.source.encode([segment])[0]
+    def _parts(self, reading: Reading) -> list[list[int]]:
+        ids = reading.tokens
         limit = self.search_config.max_source_pieces
         if len(ids) <= limit:
             return [ids] if ids else []
@@ -391,7 +420,7 @@ class Translator:
                 f"a text of {len(ids)} pieces is too long: {self.name} takes texts as a whole, of "
                 f"at most {limit} (search.max_source_pieces)"
             )
-        texts, _ = split_long(segment, self._length, limit)
+        texts, _ = split_long(reading.text, self._length, limit)
         return [part for part in self._tokenizers.source.encode(texts) if part]
 
     def _length(self, text: str) -> int:
@@ -430,7 +459,10 @@ class Translator:
 
 def _check_task(name: str, task: Task) -> None:
     if task == "continue":
-        raise BundleError(f"{name} is a language model: it continues texts and translates none")
+        raise BundleError(
+            f"{name} is a language model, it translates nothing: use mt-continue, or mt-score "
+            "without --source"
+        )
 
 
 def _unrestored(plan: Plan, prefix: str) -> Plan:

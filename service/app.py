@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 import mt
 from mt.errors import MTError
 from service.clients.access import Access
+from service.explaining.process import Explaining
 from service.middleware import BodyLimit, Gate, Prefix
 from service.routes import answer, deepl, docs, explain, libretranslate, native, operations
 from service.server import Server
@@ -48,6 +49,7 @@ def create_app(
     *,
     catalogue: Catalogue | None = None,
     start_worker: StartWorker | None = None,
+    explaining: Explaining | None = None,
     on_ready: Callable[[], None] | None = None,
     on_failure: Callable[[MTError], None] | None = None,
 ) -> FastAPI:
@@ -57,6 +59,7 @@ def create_app(
         settings: all of them; `host` and `port` are for whoever runs the server.
         catalogue: the models to serve, if they are not to be read from where the settings say.
         start_worker: starts a worker, if not a process of its own.
+        explaining: what explains, if not `service.explaining.worker`.
         on_ready: told when the app is ready for the first time.
         on_failure: told why, if it turns out that the app will never be ready.
 
@@ -84,10 +87,12 @@ def create_app(
             settings, models, memory, start, metrics, on_ready=ready, on_failure=fail
         )
         translation.start()
-        app.state.server = Server(settings, translation, access, metrics)
+        server = Server(settings, translation, access, metrics, explaining or Explaining())
+        app.state.server = server
         try:
             yield
         finally:
+            await server.explaining.close()
             await translation.close(WIND_UP_S)
             await access.close()
 

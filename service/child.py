@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from asyncio import create_subprocess_exec
+from asyncio import StreamWriter, create_subprocess_exec
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,6 +34,18 @@ async def start_child(command: Sequence[str]) -> Process:
         limit=LONGEST_LINE,
         env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
     )
+
+
+def input_of(process: Process) -> StreamWriter:
+    """The standard input of a process.
+
+    Raises:
+        ConnectionError: it has ended.
+    """
+    assert process.stdin is not None
+    if process.stdin.is_closing():  # a write would be a RuntimeError on the loop of the server
+        raise ConnectionResetError("the process has ended")
+    return process.stdin
 
 
 async def end_child(process: Process) -> None:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from service.clients.access import Access, Client
 from service.errors import ServiceError
+from service.explaining.process import Explaining
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.observability import record_of
@@ -33,6 +34,7 @@ class Server:
     translation: TranslationService
     access: Access
     metrics: Metrics
+    explaining: Explaining
 
     def deadline(self) -> float:
         """When a request that arrives now has to be answered, on the clock of the event loop."""

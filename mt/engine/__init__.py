@@ -12,10 +12,12 @@ int8        8-bit integers, by ONNX Runtime, over
   layers      the stored parameters of an LSTM layer
   graph       operators, and products of integers
 shortlist   which tokens a batch may use
+watchful    one that asks before each step whether to go on
 """
 
 from mt.config import EngineName
 from mt.engine.interface import Engine
 from mt.engine.load import ENGINES, load_engine
+from mt.engine.watchful import watchful
 
-__all__ = ["ENGINES", "Engine", "EngineName", "load_engine"]
+__all__ = ["ENGINES", "Engine", "EngineName", "load_engine", "watchful"]

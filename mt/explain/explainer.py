@@ -11,23 +11,24 @@ Shapes: S source positions, T target positions, H hidden units of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from mt.bundle import Bundle, find_model, load_bundle
-from mt.casing import Case, find_case, restore, truecase
+from mt.casing import restore
 from mt.decoding import decode
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, InputError
 from mt.explain.activations import Layer, observe
 from mt.explain.dependence import gradient_norms, kept
 from mt.explain.watched import watch
+from mt.model import Seq2Seq
 from mt.parameters import load_model
-from mt.text import split_document, whole_document
-from mt.tokens import BEGIN, END, UNKNOWN
+from mt.reading import Reading, read_segment
+from mt.text import cut_document
+from mt.tokens import BEGIN, END
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Explainer:
                 "translates can be explained"
             )
         model = load_model(bundle).eval()
+        assert isinstance(model, Seq2Seq)
         self.config = bundle.config
         self.tokenizers = bundle.tokenizers.writing(
             right_to_left=bundle.config.model.reverse_target
@@ -109,7 +111,7 @@ class Explainer:
             >>> Explainer.load().explain("Guten Morgen.").source_pieces
             ('▁Guten', '▁Morgen', '.', '</s>')
         """
-        segment, case, source = self._read(text)
+        segment, (case, _, source) = self._read(text)
         (hypothesis,) = decode(self._engine, [source], self.config.search)[0]
         written = [*hypothesis.tokens, *([END] if hypothesis.finished else [])]
         norms = gradient_norms(self.watched, source)
@@ -133,12 +135,10 @@ class Explainer:
             attention=attention,
         )
 
-    def _read(self, text: str) -> tuple[str, Case, Sequence[int]]:
-        """The segment, its case, and the token ids that the model is shown."""
-        if self.config.segmentation == "whole":
-            segments = whole_document(text).segments
-        else:
-            segments = split_document(text, self.config.source_language).segments
+    def _read(self, text: str) -> tuple[str, Reading]:
+        """The segment, and what the model is shown of it."""
+        config = self.config
+        segments = cut_document(text, config.source_language, config.segmentation).segments
         if not segments:
             raise InputError("there is nothing to explain: the sentence has no words")
         if len(segments) > 1:
@@ -147,21 +147,14 @@ class Explainer:
                 "one can be explained at a time"
             )
         (segment,) = segments
-        search = self.config.search
-        case = find_case(segment, self._cost) if search.truecase else Case.ORDINARY
-        shown = segment if case is Case.ORDINARY else truecase(segment, self._cost)
-        (source,) = self.tokenizers.source.encode([shown])
-        if not source:
+        search = config.search
+        reading = read_segment(segment, self.tokenizers.source, truecases=search.truecase)
+        if not reading.tokens:
             raise InputError("there is nothing to explain: the sentence has no words")
-        if len(source) > search.max_source_pieces:
+        if len(reading.tokens) > search.max_source_pieces:
             raise InputError(
-                f"the sentence has {len(source)} pieces, and would be translated in parts; "
+                f"the sentence has {len(reading.tokens)} pieces, and would be translated in parts; "
                 f"at most {search.max_source_pieces} can be explained "
                 "(search.max_source_pieces of the model)"
             )
-        return segment, case, source
-
-    def _cost(self, word: str) -> tuple[int, int]:
-        """As `mt.translator` has it: unknown pieces first, then pieces."""
-        ids = self.tokenizers.source.encode([word])[0]
-        return ids.count(UNKNOWN), len(ids)
+        return segment, reading

@@ -16,7 +16,7 @@ import json
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 
-from service.child import command_of, end_child, start_child
+from service.child import command_of, end_child, input_of, start_child
 from service.errors import Kind, ServiceError
 
 MOST = 2
@@ -78,8 +78,7 @@ class Explaining:
     async def _ask(self, request: bytes) -> bytes:
         if self._process is None:
             self._process = await start_child(self._command)
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
+        stdin, stdout = input_of(self._process), self._process.stdout
         assert stdout is not None
         stdin.write(request)
         await stdin.drain()

@@ -9,20 +9,12 @@ from __future__ import annotations
 import copy
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    create_model,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from mt.config import SearchConfig
 from service.descriptions import of_server
 from service.errors import Kind
+from service.native.fields import Body, ModelName, Source, Target, Texts
 from service.parameters import clean
 from service.texts.cutting import Sentences
 from service.texts.sharing import Origin
@@ -32,25 +24,6 @@ NOT_PER_REQUEST = (
     *("min_length", "min_length_ratio", "max_length_extra", "max_length_ratio"),
 )
 """Search options that are the server's business: they bound its memory, and its time."""
-
-
-class _Body(BaseModel):
-    """Unknown fields and other types are refused: what a client asks for is never passed over."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _whole_numbers(cls, fields: Any) -> Any:
-        """JSON has one kind of number: 5.0 is as whole as 5."""
-        if not isinstance(fields, dict):
-            return fields
-        return {
-            name: int(value) if isinstance(value, float) and value.is_integer() else value
-            for name, value in fields.items()
-        }
 
 
 def _search_fields() -> dict[str, Any]:
@@ -65,32 +38,14 @@ def _search_fields() -> dict[str, Any]:
     return fields
 
 
-_Fields = create_model("_Fields", __base__=_Body, **_search_fields())
+_Fields = create_model("_Fields", __base__=Body, **_search_fields())
 
 
 class SearchOptions(_Fields):
     """How a translation is looked for; what is not given is as the model has it."""
 
 
-def _read_texts(value: object) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise PydanticCustomError("texts", "Input should be a string or a list of strings")
-    return [clean(text) for text in texts]
-
-
-_Text = Annotated[str, Field(json_schema_extra=of_server(maxLength="char_limit"))]
-_Texts = Annotated[list[_Text], Field(json_schema_extra=of_server(maxItems="batch_limit"))]
-_Source = Annotated[
-    str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="languages_or_auto"))
-]
-_Target = Annotated[
-    str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="languages"))
-]
-_Name = Annotated[str, AfterValidator(clean), Field(json_schema_extra=of_server(enum="models"))]
-
-
-class TranslateRequest(_Body):
+class TranslateRequest(Body):
     """What to translate, and how."""
 
     model_config = ConfigDict(
@@ -111,14 +66,14 @@ class TranslateRequest(_Body):
         },
     )
 
-    texts: Annotated[list[str], PlainValidator(_read_texts, json_schema_input_type=_Text | _Texts)]
+    texts: Texts
     """A text, or a list of texts."""
-    source: _Source | None = None
+    source: Source | None = None
     """Language of the texts; null or "auto" has that of each text detected. Upper case and a
     region ("de-DE") do no harm."""
-    target: _Target | None = None
+    target: Target | None = None
     """Language to translate to; written like `source`."""
-    model: _Name | None = None
+    model: ModelName | None = None
     """Name of the model to use. It gives both languages, and refuses others. If neither `model`
     nor `target` is given, it is the server's default model."""
     format: Literal["text", "html", "xml"] = "text"
@@ -132,7 +87,7 @@ class TranslateRequest(_Body):
     search: SearchOptions = SearchOptions()
 
 
-class AnswerRequest(_Body):
+class AnswerRequest(Body):
     """What to answer, and by which model."""
 
     model_config = ConfigDict(
@@ -148,9 +103,7 @@ class AnswerRequest(_Body):
         },
     )
 
-    questions: Annotated[
-        list[str], PlainValidator(_read_texts, json_schema_input_type=_Text | _Texts)
-    ]
+    questions: Texts
     """A question, or a list of questions. None knows of the others."""
     story: Annotated[str, AfterValidator(clean)] | None = None
     """What all of them are about; it is put before each."""
@@ -158,7 +111,7 @@ class AnswerRequest(_Body):
     """Name of the model to use; without one, the first that answers questions."""
 
 
-class ErrorDetail(_Body):
+class ErrorDetail(Body):
     """What went wrong."""
 
     code: Kind
@@ -171,13 +124,19 @@ class ErrorDetail(_Body):
     """As in the header X-Request-ID and in the server's log."""
 
 
-class NativeErrorBody(_Body):
+class NativeErrorBody(Body):
     """The body of every answer that is not a success, and the place of a text that failed."""
 
     error: ErrorDetail
 
 
-class AlternativeText(_Body):
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 500, 503, 504)
+}
+"""How a route that works for a client says that it may fail."""
+
+
+class AlternativeText(Body):
     """Another translation."""
 
     text: str
@@ -185,7 +144,7 @@ class AlternativeText(_Body):
     """As that of the best one."""
 
 
-class ModelReference(_Body):
+class ModelReference(Body):
     """A model, to the bit."""
 
     name: str = Field(examples=["de-en"])
@@ -195,7 +154,7 @@ class ModelReference(_Body):
     """What does its arithmetic; null while no worker is there."""
 
 
-class Provenance(_Body):
+class Provenance(Body):
     """Where the translation of a segment comes from."""
 
     origin: Origin
@@ -205,7 +164,7 @@ class Provenance(_Body):
     """The models behind it, in the order of their use: two for a pivot, none for the memory."""
 
 
-class SegmentResult(_Body):
+class SegmentResult(Body):
     """A segment of a text: a sentence, as a rule."""
 
     source: str = Field(examples=["Ein Hund läuft."])
@@ -217,7 +176,7 @@ class SegmentResult(_Body):
     provenance: Provenance
 
 
-class TextResult(_Body):
+class TextResult(Body):
     """A text, translated."""
 
     text: str = Field(examples=["A dog is running."])
@@ -237,13 +196,13 @@ class TextResult(_Body):
     """Empty for a text that came back unchanged: one without letters, or in the target language."""
 
 
-class TranslateResult(_Body):
+class TranslateResult(Body):
     """One entry for each text, in their order."""
 
     translations: list[TextResult | NativeErrorBody]
 
 
-class AnswerText(_Body):
+class AnswerText(Body):
     """The answer to a question."""
 
     text: str = Field(examples=["office"])
@@ -253,7 +212,7 @@ class AnswerText(_Body):
     """Reasons for a closer look, such as "unknown_characters"; `mt.flags` defines each."""
 
 
-class AnswerResult(_Body):
+class AnswerResult(Body):
     """One entry for each question, in their order."""
 
     model: ModelReference
@@ -261,7 +220,7 @@ class AnswerResult(_Body):
     answers: list[AnswerText | NativeErrorBody]
 
 
-class SegmentEvent(_Body):
+class SegmentEvent(Body):
     """A segment is translated."""
 
     type: Literal["segment"] = "segment"
@@ -301,20 +260,20 @@ class ModelDetails(ModelReference):
     """A page of Markdown for people."""
 
 
-class ModelList(_Body):
+class ModelList(Body):
     """The models that are served, the default one first."""
 
     models: list[ModelDetails]
 
 
-class LanguageName(_Body):
+class LanguageName(Body):
     """A language that is served."""
 
     code: str = Field(examples=["de"])
     name: str = Field(examples=["German"])
 
 
-class LanguagePair(_Body):
+class LanguagePair(Body):
     """A way from one language to another."""
 
     source: str = Field(examples=["de"])
@@ -325,7 +284,7 @@ class LanguagePair(_Body):
     """Names of the models used, in their order."""
 
 
-class LanguageList(_Body):
+class LanguageList(Body):
     """The languages that are served, and the ways between them."""
 
     languages: list[LanguageName]

@@ -6,8 +6,6 @@ workers is that of a translation.
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,16 +13,12 @@ from starlette.responses import JSONResponse, Response
 from service.descriptions import request_body
 from service.native.reading import read_questions, read_request
 from service.native.rendering import Renderer
-from service.native.schemas import AnswerRequest, AnswerResult, NativeErrorBody
+from service.native.schemas import REFUSALS, AnswerRequest, AnswerResult
 from service.server import ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 500, 503, 504)
-}
 
 
 @router.post(

@@ -1,55 +1,33 @@
 """POST /v1/explain: what a model's memory cells do with a sentence.
 
 Knows the request, and in which order a client is told, admitted, served and charged. Does not know
-what an explanation holds: `mt.explain.record` does.
+what an explanation holds: `service.explaining.schemas` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated
-
-from fastapi import APIRouter, FastAPI
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.descriptions import request_body
 from service.errors import Kind, ServiceError
-from service.explaining.process import Explaining
+from service.explaining.schemas import ExplainRequest, Explanation
 from service.native.reading import read_request
-from service.parameters import clean
+from service.native.schemas import REFUSALS
 from service.server import Server, ServerOf
 from service.telemetry.observability import record_of
 from service.waiting import answer_while_wanted, receive_in_time
 
-
-class ExplainRequest(BaseModel):
-    """What to explain."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    text: Annotated[str, AfterValidator(clean)]
-    """One sentence."""
-    model: str | None = None
-    """Name of the model to explain it by; the server's default model if null."""
-    full: bool = False
-    """With every activation of every unit, which may be megabytes."""
+router = APIRouter(prefix="/v1", tags=["native"])
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.explaining = Explaining()
-    try:
-        yield
-    finally:
-        await app.state.explaining.close()
-
-
-router = APIRouter(prefix="/v1", tags=["native"], lifespan=_lifespan)
-
-
-@router.post("/explain", include_in_schema=False)
+@router.post(
+    "/explain",
+    response_model=Explanation,
+    responses=REFUSALS,
+    openapi_extra=request_body(ExplainRequest),
+)
 async def explain(request: Request, server: ServerOf) -> Response:
     """Translate a sentence, and tell what gates and cells did on the way."""
     deadline = server.deadline()
@@ -60,7 +38,7 @@ async def explain(request: Request, server: ServerOf) -> Response:
     try:
         folder = _folder(asked, server)
         with await server.access.admit(client, len(asked.text)) as admission:
-            work = request.app.state.explaining.explain(folder, asked.text, full=asked.full)
+            work = server.explaining.explain(folder, asked.text, full=asked.full)
             explanation = await answer_while_wanted(request, work, deadline)
             admission.charge()
     except ServiceError as error:

@@ -19,6 +19,7 @@ from service.errors import ServiceError
 from service.native.reading import read_job, read_request
 from service.native.rendering import Renderer, model_reference
 from service.native.schemas import (
+    REFUSALS,
     ErrorEvent,
     LanguageList,
     LanguageName,
@@ -42,11 +43,7 @@ from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])
 
-Responses = dict[int | str, dict[str, Any]]
-FAILURES: Responses = {500: {"model": NativeErrorBody}}
-REFUSALS: Responses = FAILURES | {
-    code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 503, 504)
-}
+FAILURES: dict[int | str, dict[str, Any]] = {500: {"model": NativeErrorBody}}
 BODY = request_body(TranslateRequest)
 STREAM = {
     "description": "Segments as they are translated, each an event; the last event has the whole "

@@ -13,14 +13,13 @@ from itertools import accumulate, islice, pairwise
 from typing import Literal, NamedTuple
 
 from mt.markup import Markup, split_markup
-from mt.text import Document, split_document, whole_document
+from mt.text import Document, is_readable, split_document, whole_document
 from mt.translation import Frame
 
 Sentences = Literal["split", "unwrap", "whole"]
 
 # One line end between two lines that both hold something: hard-wrapped text, or a source file.
 _WRAP = re.compile(r"(?<=\S)[^\S\n]*\n[^\S\n]*(?=\S)")
-_LINE_ENDS = re.compile(r"\s*[^\S ]\s*")
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,6 @@ def _document(text: str, language: str, sentences: Sentences | Literal["unsplit"
         return split_document(text, language)
     if sentences == "unwrap":
         return split_document(_WRAP.sub(" ", text), language)
-    return whole_document(text) if sentences == "unsplit" else _whole(text)
-
-
-def _whole(text: str) -> Document:
-    inner = text.strip()
-    if not any(character.isalnum() for character in inner):
+    if sentences == "whole" and not is_readable(text):
         return Document((text,), ())
-    start = text.index(inner)
-    gaps = text[:start], text[start + len(inner) :]
-    return Document(gaps, (_LINE_ENDS.sub(" ", inner),))
+    return whole_document(text)

@@ -95,8 +95,8 @@ class Pool:
                 self._closing = True
                 self._on_failure(error)
                 return
-            except WorkerLostError:
-                log.error("a worker died while it started")
+            except WorkerLostError as error:
+                log.error("a worker was lost while it started: %s", error)
                 self._stillborn += 1
                 if self._on_ready and self._stillborn == FIRST_STARTS:
                     self._closing = True
@@ -110,8 +110,8 @@ class Pool:
                 self._on_ready = None
             try:
                 await self._work(worker)
-            except WorkerLostError:
-                log.error("a worker died; another takes its place")
+            except WorkerLostError as error:
+                log.error("a worker is lost: %s; another takes its place", error)
                 self._metrics.worker_restarted()
             finally:
                 self._queue.workers -= 1
@@ -119,7 +119,7 @@ class Pool:
 
     async def _work(self, worker: Worker) -> None:
         """Raises: WorkerLostError. Returns once the queue is closed and empty."""
-        while batch := await self._queue.take():
+        while batch := await self._queue.take(worker.stop):
             await self._translate(worker, batch)
 
     async def _translate(self, worker: Worker, batch: Sequence[Task]) -> None:
@@ -127,6 +127,8 @@ class Pool:
         try:
             async with asyncio.timeout(self._batch_limit_s):
                 done = await worker.translate(as_batch(batch))
+            if all(task.future.cancelled() for task in batch):
+                return  # stopped, perhaps: its seconds tell nothing
             seconds = done.seconds
             for task, outcome in zip(batch, done.outcomes, strict=True):
                 task.seconds = seconds
@@ -137,8 +139,8 @@ class Pool:
                 seconds=seconds,
                 waited=[task.started - task.queued for task in batch],
             )
-        except (WorkerLostError, TimeoutError) as error:
-            raise WorkerLostError from error
+        except TimeoutError as error:
+            raise WorkerLostError("it does not answer") from error
         finally:
             self._queue.done(batch, seconds)
             for task in batch:  # nobody is left waiting, whatever happened

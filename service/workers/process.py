@@ -9,15 +9,26 @@ import asyncio
 import json
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from mt.errors import ConfigError
-from service.child import command_of, end_child, start_child
-from service.workers.work import LENGTH_BYTES, Assignment, Batch, Outcome, frame, read_outcomes
+from service.child import command_of, end_child, input_of, start_child
+from service.workers.work import (
+    LENGTH_BYTES,
+    STOP,
+    Assignment,
+    Batch,
+    Outcome,
+    frame,
+    read_outcomes,
+)
+
+UNREADABLE = "its answer cannot be read"
 
 
 class WorkerLostError(Exception):
-    """The worker has ended, and will not answer any more."""
+    """The worker has ended, does not answer, or answers what makes no sense; the message says."""
 
 
 class Done(NamedTuple):
@@ -36,6 +47,9 @@ class Worker(Protocol):
 
     async def translate(self, batch: Batch) -> Done:
         """Raises: WorkerLostError."""
+
+    def stop(self) -> None:
+        """Have the batch at hand answered at once, whatever the answer; else do nothing."""
 
     async def end(self) -> None:
         """End it at once, whatever it does; also if it has ended already."""
@@ -73,19 +87,31 @@ class ModelProcess:
 
     async def translate(self, batch: Batch) -> Done:
         answer = await self._ask(batch)
-        return Done(read_outcomes(answer["outcomes"]), answer["seconds"])
+        try:
+            done = Done(read_outcomes(answer["outcomes"]), answer["seconds"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise WorkerLostError(UNREADABLE) from error
+        if len(done.outcomes) != len(batch.segments):
+            raise WorkerLostError(UNREADABLE)
+        return done
+
+    def stop(self) -> None:
+        with suppress(ConnectionError):
+            input_of(self._process).write(frame(STOP))
 
     async def end(self) -> None:
         await end_child(self._process)
 
     async def _ask(self, value: Any) -> Any:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
+        stdout = self._process.stdout
         assert stdout is not None
         try:
+            stdin = input_of(self._process)
             stdin.write(frame(value))
             await stdin.drain()
             size = int.from_bytes(await stdout.readexactly(LENGTH_BYTES), "big")
             return json.loads(await stdout.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise WorkerLostError("the worker has ended") from error
+            raise WorkerLostError("it has ended") from error
+        except ValueError as error:
+            raise WorkerLostError(UNREADABLE) from error

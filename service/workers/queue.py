@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mt.translation import SegmentTranslation
@@ -41,6 +41,10 @@ class Task:
     started: float = 0.0
     seconds: float = 0.0
     """What its batch took."""
+    batch: Sequence[Task] = ()
+    """All that it is worked on with; empty while it waits."""
+    stop: Callable[[], None] | None = None
+    """Ends the work on its batch."""
     future: asyncio.Future[SegmentTranslation] = field(default_factory=asyncio.Future)
 
     @property
@@ -118,19 +122,32 @@ class WorkQueue:
         self._wake(len(tasks))
 
     def leave(self, task: Task) -> None:
-        """A request does not want a task any more."""
+        """A request does not want a task any more; a batch that nobody wants is stopped."""
         task.wanted -= 1
-        if not task.wanted and not task.started and not task.future.done():
+        if task.wanted or task.future.done():
+            return
+        if not task.started:
             task.future.cancel()  # taken out when its turn comes
             self._wanted -= 1
             self._waiting = self._waiting - task.cost if self._wanted else 0.0
+        elif task.stop and not any(each.wanted for each in task.batch):
+            for each in task.batch:
+                each.future.cancel()  # so that nobody comes to want it after all
+            task.stop()
 
-    async def take(self) -> list[Task]:
-        """The next batch, as soon as there is one; empty once the queue is closed and empty."""
+    async def take(self, stop: Callable[[], None] | None = None) -> list[Task]:
+        """The next batch, as soon as there is one; empty once the queue is closed and empty.
+
+        Args:
+            stop: told when nobody wants any of the batch any more, whose futures are cancelled
+                then; without it the batch is done all the same.
+        """
         self._takers += 1
         try:
             while not (batch := self._next_batch()) and not self._closed:
                 await self._woken()
+            for task in batch:
+                task.batch, task.stop = batch, stop
             return batch
         finally:
             self._takers -= 1

@@ -14,6 +14,8 @@ from mt.translation import Candidate, SegmentTranslation
 from service.errors import Kind, ServiceError
 
 LENGTH_BYTES = 4
+STOP = "stop"
+"""Said instead of a batch: the one before is not wanted any more, if it is not answered yet."""
 
 
 class Options(NamedTuple):

@@ -10,9 +10,11 @@ import contextlib
 import functools
 import json
 import logging
-import sys
+import os
+import select
 import time
 from collections.abc import Callable, Mapping, Sequence
+from io import FileIO
 from typing import Any, BinaryIO
 
 from mt.errors import MTError
@@ -21,7 +23,7 @@ from mt.translator import Translator
 from service.child import become_child
 from service.errors import Kind, ServiceError
 from service.telemetry.logs import configure_logging
-from service.workers.work import LENGTH_BYTES, Batch, Options, Outcome, frame, write_outcomes
+from service.workers.work import LENGTH_BYTES, STOP, Batch, Options, Outcome, frame, write_outcomes
 
 log = logging.getLogger("mt.service.worker")
 
@@ -34,7 +36,7 @@ Translate = Callable[[Batch], Sequence[SegmentTranslation]]
 def main() -> None:
     answers = become_child()
     configure_logging()
-    requests = sys.stdin.buffer
+    requests = os.fdopen(0, "rb", buffering=0)  # none is read ahead, for `_check_wanted` to see it
     try:
         models, engine = _read(requests)
         translators = {
@@ -48,20 +50,24 @@ def main() -> None:
         with contextlib.suppress(MTError):
             translator.translate_segments(WARM_UP)
     _write(answers, {"engines": {name: each.engine for name, each in translators.items()}})
-    translate = _translate_by(translators)
+    check = functools.partial(_check_wanted, requests)
+    translate = _translate_by({name: each.with_check(check) for name, each in translators.items()})
     while (request := _read(requests)) is not None:
-        started = time.perf_counter()
-        model, (n_best, search), segments = request
-        options = Options(n_best, tuple(map(tuple, search)))
-        outcomes = translate_batch(translate, Batch(model, options, tuple(segments)))
-        seconds = time.perf_counter() - started
-        _write(answers, {"outcomes": write_outcomes(outcomes), "seconds": seconds})
+        if request != STOP:  # else it came too late
+            _write(answers, _answer(translate, request))
+
+
+class UnwantedError(Exception):
+    """Nobody waits for the batch at hand any more."""
 
 
 def translate_batch(translate: Translate, batch: Batch) -> list[Outcome]:
     """What becomes of each segment; if the batch fails, each is tried by itself."""
     try:
         return list(translate(batch))
+    except UnwantedError:
+        refusal = ServiceError(Kind.UNAVAILABLE, "stopped, since nobody waited for it any more")
+        return [refusal] * len(batch.segments)
     except Exception as error:
         if len(batch.segments) == 1:
             return [_failure(error)]
@@ -83,6 +89,22 @@ def _translate_by(translators: Mapping[str, Translator]) -> Translate:
     return translate
 
 
+def _answer(translate: Translate, request: Any) -> dict[str, Any]:
+    started = time.perf_counter()
+    model, (n_best, search), segments = request
+    options = Options(n_best, tuple(map(tuple, search)))
+    outcomes = translate_batch(translate, Batch(model, options, tuple(segments)))
+    seconds = time.perf_counter() - started
+    return {"outcomes": write_outcomes(outcomes), "seconds": seconds}
+
+
+def _check_wanted(requests: FileIO) -> None:
+    """Raises UnwantedError if the server has said so, which is all it says during a batch; or if
+    it has ended, which reads alike."""
+    if select.select([requests], [], [], 0)[0]:
+        raise UnwantedError
+
+
 def _failure(error: Exception) -> ServiceError:
     if isinstance(error, MTError):  # options that do not fit the model, a shortlist for example
         return ServiceError(Kind.INVALID_REQUEST, str(error))
@@ -90,14 +112,21 @@ def _failure(error: Exception) -> ServiceError:
     return ServiceError(Kind.INTERNAL, "internal error")
 
 
-def _read(stream: BinaryIO) -> Any:
+def _read(stream: FileIO) -> Any:
     """The next value, or None where the stream ends."""
-    head = stream.read(LENGTH_BYTES)
-    if len(head) < LENGTH_BYTES:
-        return None
-    size = int.from_bytes(head, "big")
-    content = stream.read(size)
-    return json.loads(content) if len(content) == size else None
+    head = _read_exactly(stream, LENGTH_BYTES)
+    content = _read_exactly(stream, int.from_bytes(head, "big"))
+    return json.loads(content) if content else None
+
+
+def _read_exactly(stream: FileIO, size: int) -> bytes:
+    """So many bytes, or none where the stream ends before."""
+    content = b""
+    while len(content) < size:
+        if not (more := stream.read(size - len(content))):
+            return b""
+        content += more
+    return content
 
 
 def _write(stream: BinaryIO, value: Any) -> None:

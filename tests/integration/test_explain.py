@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from rich.cells import cell_len
 
 from mt import Translator
@@ -19,9 +20,11 @@ from mt.card import model_card
 from mt.explain import Explainer
 from service.errors import Kind, ServiceError
 from service.explaining.process import Explaining
+from service.explaining.schemas import Explanation
 from service.texts.catalogue import Catalogue
-from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
+from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle, tiny_language_bundle
 from support.commands import ROOT, assert_mistake, call, run
+from support.explaining import stub_explaining
 from support.serving import ask, until
 from support.workers import stub_catalogue, stub_model
 
@@ -38,6 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_bundle(), config=tiny_bundle().config.model_copy(update={"task": "answer"})
     )
     save_bundle(folder / "other", other, model_card(other))
+    english = tiny_language_bundle()
+    save_bundle(folder / "english", english, model_card(english))
     (folder / "text.de").write_text("".join(f"{line}\n" for line in SOURCES))
     return folder
 
@@ -205,6 +210,26 @@ def test_a_probe_prints_its_best_units_with_examples(folder: Path) -> None:
     assert max(widths(text)) <= 80
 
 
+# --- Agreement -----------------------------------------------------------------------------------
+
+
+def test_agreement_in_a_text_is_asked_for_and_printed_in_80_columns(folder: Path) -> None:
+    nouns = ("dog", "boy", "girl", "train", "cat")
+    pairs = [(one, other) for one in nouns for other in nouns if one != other]
+    lines = [f"A {noun}. The {noun}s in the train are here. My {noun}s." for noun in nouns]
+    lines += [f"The {noun}s in the train are here." for noun in nouns]
+    lines += [f"The {one} in the {other}s is here." for one, other in pairs]
+    (folder / "agreement.en").write_text("".join(f"{line}\n" for line in lines))
+    text = explained(
+        "--agreement", "--model", folder / "english", "--corpus", folder / "agreement.en"
+    )
+    assert re.search(r"^verb +of +right % +95 % interval +one form$", text, re.MULTILINE)
+    assert re.search(r"^1 attractor +25 ", text, re.MULTILINE)
+    assert re.search(r"^verb: the cell of unit \d+ of layer 1 tells", text, re.MULTILINE)
+    assert re.search(r"^at nouns between +0\.\d{3} +25$", text, re.MULTILINE)
+    assert max(widths(text)) <= 80
+
+
 # --- Mistakes ------------------------------------------------------------------------------------
 
 
@@ -222,7 +247,12 @@ def test_a_probe_prints_its_best_units_with_examples(folder: Path) -> None:
         ([SENTENCE, "--full"], ["--json"]),
         ([SENTENCE, "--units", "2"], ["--probe"]),
         ([SENTENCE, "--png", "picture.jpg"], [".png"]),
-        ([SENTENCE, "--probe", "text.de"], ["not both"]),
+        ([SENTENCE, "--probe", "text.de"], ["a sentence", "--probe"]),
+        ([SENTENCE, "--agreement"], ["a sentence", "--agreement"]),
+        (["--agreement"], ["no language model"]),
+        (["--agreement", "--json"], ["--agreement goes with"]),
+        (["--agreement", "--corpus", "text.de", "--model", "english"], ["fits the patterns"]),
+        ([SENTENCE, "--corpus", "text.de"], ["--corpus needs --agreement"]),
         ([], ["a sentence", "--probe"]),
         (["--probe", "text.de", "--json"], ["--probe goes with"]),
         (["--probe", "missing.de"], ["missing.de"]),
@@ -255,15 +285,18 @@ def test_the_service_explains_as_the_program_does(folder: Path) -> None:
         )
         return [await client.http.post("/v1/explain", json=body) for body in bodies]
 
-    short, full, *refused = ask(conversation, catalogue=Catalogue([model]), char_limit=300)
+    settings = {"char_limit": 300, "deadline_s": 300}  # the process has torch to import
+    short, full, *refused = ask(conversation, catalogue=Catalogue([model]), **settings)
     arguments = (SENTENCE, "--model", folder / "model", "--json")
     assert short.status_code == full.status_code == 200
     assert short.headers["content-type"] == "application/json"
     assert short.json() == json.loads(explained(*arguments))
     assert full.json() == json.loads(explained(*arguments, "--full"))
+    for response in (short, full):
+        Explanation.model_validate_json(response.content)
     found = [(each.status_code, each.json()["error"]["field"]) for each in refused]
     assert found == [
-        (400, None),
+        (400, "text"),
         (400, None),
         (404, "model"),
         (400, "text"),
@@ -337,17 +370,34 @@ def test_a_process_that_dies_is_replaced() -> None:
     assert json.loads(answer)["text"] == "again"
 
 
-def test_the_process_starts_with_the_first_request_and_ends_with_the_app(folder: Path) -> None:
-    async def conversation(client: Any) -> Any:
-        explaining = client.app.state.explaining
-        assert explaining._process is None
-        task = asyncio.create_task(client.http.post("/v1/explain", json={"text": "Ja."}))
-        await until(lambda: explaining._process is not None)
-        process = explaining._process
-        assert (await task).status_code == 500  # the stand-in model has no folder
-        return process
+def test_a_process_that_died_while_idle_is_replaced_on_the_loop_of_the_server_too() -> None:
+    async def conversation() -> tuple[ServiceError, bytes]:
+        explaining = Explaining([sys.executable, "-c", ECHO])
+        await explaining.explain("m", "first", full=False)
+        assert explaining._process is not None
+        explaining._process.kill()
+        assert explaining._process.stdin is not None
+        await until(explaining._process.stdin.is_closing)
+        with pytest.raises(ServiceError) as lost:
+            await explaining.explain("m", "second", full=False)
+        answer = await explaining.explain("m", "third", full=False)
+        await explaining.close()
+        return lost.value, answer
 
-    assert ask(conversation).returncode is not None
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        error, answer = runner.run(conversation())
+    assert (error.kind, error.retry_after_s) == (Kind.UNAVAILABLE, 1)
+    assert json.loads(answer)["text"] == "third"
+
+
+def test_the_process_starts_with_the_first_request_and_ends_with_the_app() -> None:
+    async def conversation(client: Any) -> Any:
+        explaining = client.server.explaining
+        assert explaining._process is None
+        assert (await client.http.post("/v1/explain", json={"text": "Ja."})).status_code == 200
+        return explaining._process
+
+    assert ask(conversation, explaining=stub_explaining()).returncode is not None
 
 
 # --- The example ---------------------------------------------------------------------------------

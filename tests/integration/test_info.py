@@ -10,7 +10,7 @@ import pytest
 
 from mt.bundle import FORMAT, MANIFEST
 from support.bundles import save_tiny_bundle, tiny_bundle
-from support.commands import ROOT, assert_mistake, run
+from support.commands import ROOT, assert_mistake, call, run
 
 FORMAT_1 = ROOT / "tests" / "fixtures" / "bundle-format-1"
 
@@ -37,7 +37,7 @@ def test_the_page_has_card_files_parameters_and_record(folder):
 
 def test_the_record_is_json_and_a_missing_card_is_made(folder):
     (folder / "README.md").unlink()
-    result = run("info", folder, "--json")
+    result = call("info", folder, "--json")
     record = json.loads(result.stdout)
     manifest = json.loads((folder / MANIFEST).read_bytes())
     bundle = tiny_bundle()
@@ -54,7 +54,7 @@ def test_the_record_is_json_and_a_missing_card_is_made(folder):
 
 
 def test_an_older_format_is_named(folder):
-    record = json.loads(run("info", FORMAT_1, "--json").stdout)
+    record = json.loads(call("info", FORMAT_1, "--json").stdout)
     assert record["format"] == 1
     assert record["name"] == "tiny"
 
@@ -62,17 +62,17 @@ def test_an_older_format_is_named(folder):
 def test_a_damaged_file_is_named(folder):
     path = next(folder.glob("weights-*"))
     path.write_bytes(path.read_bytes()[:-1])
-    assert_mistake(run("info", folder), f"{path} is damaged")
+    assert_mistake(call("info", folder), f"{path} is damaged")
 
 
 def test_a_newer_format_is_refused_with_what_to_do(folder):
     shutil.copytree(folder, folder.parent / "newer")
     manifest = folder.parent / "newer" / MANIFEST
     manifest.write_text(json.dumps({"format": FORMAT + 1}))
-    assert_mistake(run("info", folder.parent / "newer"), "install a newer release")
+    assert_mistake(call("info", folder.parent / "newer"), "install a newer release")
 
 
 def test_the_bundled_model_is_shown_where_none_is_named():
-    record = json.loads(run("info", "--json").stdout)
+    record = json.loads(call("info", "--json").stdout)
     assert (record["name"], record["format"]) == ("tatoeba-de-en-longer", FORMAT)
     assert "## Measured" in record["card"]

@@ -1,38 +1,51 @@
 """The real model worker: a process of its own, its answers, and its end."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sys
 
 import pytest
+import uvloop
 
 from mt import Translator
 from mt.bundle import BUNDLED_MODELS
 from mt.errors import ConfigError
+from service.child import start_child
 from service.errors import ServiceError
 from service.workers.process import ModelProcess, WorkerLostError
 from service.workers.work import Assignment, Batch, Options
+from support.serving import ask, until
+from support.workers import StubWorkers
 
 DE_EN = Assignment((("de-en", str(BUNDLED_MODELS / "de-en")),), "auto")
 SEGMENTS = ("Guten Morgen.", "Ein Hund bellt.", "\ud800 Ja!")
 
 
-def run(scenario, assignment=DE_EN):
-    async def whole():
-        worker = await ModelProcess.start(assignment)
+@contextlib.contextmanager
+def started(assignment=DE_EN):
+    """Holds conversations with a worker of its own."""
+    with asyncio.Runner() as runner:
+        worker = runner.run(asyncio.wait_for(ModelProcess.start(assignment), 60))
         try:
-            return await scenario(worker)
+            yield lambda conversation: runner.run(asyncio.wait_for(conversation(worker), 60))
         finally:
-            await worker.end()
+            runner.run(worker.end())
 
-    return asyncio.run(asyncio.wait_for(whole(), 60))
+
+@pytest.fixture(scope="module")
+def run():
+    """Holds conversations with one worker, which each of them leaves alive."""
+    with started() as run:
+        yield run
 
 
 def batch(*segments: str, n_best: int = 1, **search: object) -> Batch:
     return Batch("de-en", Options(n_best, tuple(sorted(search.items()))), segments)
 
 
-def test_a_worker_translates_as_the_library_does():
+def test_a_worker_translates_as_the_library_does(run):
     async def scenario(worker):
         assert worker.engines == {"de-en": "int8"}
         plain = await worker.translate(batch(*SEGMENTS))
@@ -47,7 +60,7 @@ def test_a_worker_translates_as_the_library_does():
     assert two.outcomes == other.translate_segments(SEGMENTS, alternatives=1)
 
 
-def test_what_fails_in_a_worker_fails_alone_and_the_worker_goes_on():
+def test_what_fails_in_a_worker_fails_alone_and_the_worker_goes_on(run):
     async def scenario(worker):
         # More candidates than the beam holds: a bug of whoever asks.
         failed = await worker.translate(batch("Ja.", "Nein.", n_best=9))
@@ -69,10 +82,73 @@ def test_a_killed_worker_is_lost_not_waited_for():
         with pytest.raises(WorkerLostError):
             await worker.translate(batch("Ja."))
 
-    run(scenario)
+    with started() as run:
+        run(scenario)
 
 
-def test_signals_for_the_whole_group_are_left_to_the_server():
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_worker_that_died_while_idle_is_lost_with_its_next_batch(loop):
+    async def scenario():
+        worker = ModelProcess(await start_child([sys.executable, "-c", ""]), {})
+        await until(worker._process.stdin.is_closing)
+        worker.stop()  # changes nothing
+        with pytest.raises(WorkerLostError):
+            await worker.translate(batch("Ja."))
+        await worker.end()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"no JSON",
+        b"\xff",
+        b"[]",
+        b'{"outcomes": 5, "seconds": 1}',
+        b'{"outcomes": [], "seconds": 1}',
+    ],
+)
+def test_a_worker_whose_answer_is_none_is_replaced_and_its_text_refused(answer):
+    script = "import sys; sys.stdin.buffer.read(4); sys.stdout.buffer.write(%r)"
+    command = [sys.executable, "-c", script % (len(answer).to_bytes(4, "big") + answer)]
+    workers, lost = StubWorkers(), []
+    start_sound = workers.start
+
+    async def start():
+        if lost:
+            return await start_sound()
+        lost.append(ModelProcess(await start_child(command), {"de-en": "stub"}))
+        return lost[0]
+
+    async def conversation(client):
+        refused = await client.translate("ja")
+        await client.ready()
+        return refused, await client.translate("ja"), lost[0]._process
+
+    workers.start = start
+    refused, answered, process = ask(conversation, workers)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert answered.json() == {"translatedText": "JA"}
+    assert process.returncode is not None
+
+
+def test_a_batch_that_is_not_wanted_any_more_is_given_up_between_two_steps(run):
+    async def scenario(worker):
+        asking = asyncio.create_task(worker.translate(batch(*["Guten Morgen, Welt."] * 2000)))
+        await asyncio.sleep(0)
+        worker.stop()
+        given_up = (await asking).outcomes
+        worker.stop()  # comes too late, and is passed over
+        return given_up, (await worker.translate(batch("Guten Morgen."))).outcomes
+
+    given_up, (after,) = run(scenario)
+    assert {type(each) for each in given_up} == {ServiceError}
+    assert after.text == "Good morning."
+
+
+def test_signals_for_the_whole_group_are_left_to_the_server(run):
     async def scenario(worker):
         for number in (signal.SIGTERM, signal.SIGINT):
             os.kill(worker.process_id, number)
@@ -86,9 +162,11 @@ def test_a_worker_ends_with_its_server():
         worker._process.stdin.close()  # as the death of the server does
         return await worker._process.wait()
 
-    assert run(scenario) == 0
+    with started() as run:
+        assert run(scenario) == 0
 
 
 def test_a_model_that_cannot_be_loaded_is_named():
-    with pytest.raises(ConfigError, match="no/such/folder"):
-        run(None, Assignment((("x", "no/such/folder"),), "auto"))
+    nowhere = Assignment((("x", "no/such/folder"),), "auto")
+    with pytest.raises(ConfigError, match="no/such/folder"), started(nowhere):
+        pass

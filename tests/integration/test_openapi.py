@@ -16,6 +16,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
+from support.explaining import stub_explaining
 from support.proxies import stripping_proxy
 from support.serving import ask, real_server
 from support.workers import stub_catalogue
@@ -55,6 +56,7 @@ def test_every_route_is_described(document):
         "/v1/translate",
         "/v1/translate/stream",
         "/v1/answer",
+        "/v1/explain",
         "/v1/models",
         "/v1/models/{name}",
         "/v1/languages",
@@ -84,9 +86,9 @@ def test_limits_languages_and_models_are_those_of_the_server(document):
     assert "x-of-server" not in str(document)
 
 
-def test_every_translation_has_an_example_and_every_error_a_body(document):
+def test_all_work_has_an_example_and_every_error_a_body(document):
     for name, operation in operations(document):
-        if name.endswith("/translate") or name.endswith("/stream"):
+        if name.endswith(("/translate", "/stream", "/answer", "/explain")):
             content = operation["requestBody"]["content"]["application/json"]
             assert content["examples"], name
             assert {"400", "413", "429", "503", "504"} <= set(operation["responses"]), name
@@ -108,7 +110,7 @@ def test_examples_are_answered(document):
                 response = await client.http.request(method, path, json=example["value"])
                 assert response.status_code == 200, (name, example, response.text)
 
-    ask(conversation, catalogue=stub_catalogue("de-en", "en-de"))
+    ask(conversation, catalogue=stub_catalogue("de-en", "en-de"), explaining=stub_explaining())
 
 
 def test_keys_are_in_the_document_of_a_server_that_asks_for_them(document, tmp_path):
@@ -123,6 +125,7 @@ def test_keys_are_in_the_document_of_a_server_that_asks_for_them(document, tmp_p
         "POST /v1/translate",
         "POST /v1/translate/stream",
         "POST /v1/answer",
+        "POST /v1/explain",
         "POST /translate",
         "POST /detect",
         "POST /v2/translate",
@@ -173,7 +176,8 @@ def test_schemathesis_finds_no_failure():
         }
     )
     checks, failures = 0, []
-    with real_server(catalogue=stub_catalogue("de-en", "en-de")) as url:
+    catalogue = stub_catalogue("de-en", "en-de")
+    with real_server(catalogue=catalogue, explaining=stub_explaining()) as url:
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
 
         @schema.hook

@@ -18,7 +18,7 @@ import pytest
 from mt import Translator
 from service.texts import catalogue
 from support.bundles import save_tiny_bundle
-from support.commands import ROOT, assert_mistake, call, run
+from support.commands import ROOT, assert_mistake, call
 
 
 @pytest.fixture(scope="module")
@@ -76,28 +76,30 @@ def test_a_port_in_use_is_refused(model: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
 
-        result = run("serve", "--port", port, "--model", model)
+        result = call("serve", "--port", port, "--model", model)
 
     assert_mistake(result, f"--port {port}", "in use")
 
 
 def test_a_folder_that_is_no_model_is_refused_before_anything_is_served(tmp_path: Path) -> None:
-    result = run("serve", "--port", "0", "--model", tmp_path)
+    result = call("serve", "--port", "0", "--model", tmp_path)
 
     assert result.returncode == 2
     assert result.stderr.decode().splitlines()[-1].startswith(f"error: {tmp_path} is not a model")
 
 
 def test_a_setting_out_of_range_is_refused_by_its_name() -> None:
-    assert_mistake(run("serve", "--port", "70000"), "MT_PORT", "65535", "70000")
+    assert_mistake(call("serve", "--port", "70000"), "MT_PORT", "65535", "70000")
 
 
-def test_a_damaged_key_file_is_one_line_and_no_server(tmp_path: Path, model: Path) -> None:
+def test_a_damaged_key_file_is_one_line_and_no_server(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = tmp_path / "keys.json"
     keys.write_text("[]")
 
-    variables = {"MT_API_KEYS_FILE": str(keys)}
-    result = run("serve", "--port", "0", "--model", model, environment=variables)
+    monkeypatch.setenv("MT_API_KEYS_FILE", str(keys))
+    result = call("serve", "--port", "0", "--model", model)
 
     assert result.returncode == 2
     assert result.stderr.decode().splitlines()[-1].startswith(f"error: {keys}")
@@ -126,13 +128,14 @@ def test_whoever_lets_others_in_without_keys_is_told(model: Path) -> None:
         process.kill()
 
 
-def test_a_server_whose_workers_never_live_ends(model: Path, tmp_path: Path) -> None:
-    # Found missing by the workers, after the server has begun.
-    (tmp_path / "onnxruntime.py").write_text("raise ImportError('not here')\n")
-    result = run(
-        *("serve", "--port", "0", "--model", model, "--engine", "int8"),
-        environment={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-    )
+def test_a_server_whose_workers_never_live_ends(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = [sys.executable, "-c", ""]
+    monkeypatch.setattr("service.workers.process.command_of", lambda module: dead)
+    monkeypatch.setattr("service.workers.pool.RESTART_S", 0)
+
+    result = call("serve", "--port", "0", "--model", model)
 
     assert result.returncode == 2, result.stderr
     assert b"the workers die as they start" in result.stderr.splitlines()[-1]

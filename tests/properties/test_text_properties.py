@@ -3,7 +3,7 @@ from itertools import chain
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mt.text import split_document, split_lines, split_long
+from mt.text import split_document, split_long
 
 # What cuts, hides or looks like a cut, so that random texts meet it often.
 AWKWARD = [
@@ -61,17 +61,8 @@ def test_line_ends_survive_any_translation(text, language, data):
 
 @given(TEXTS, LANGUAGES)
 def test_a_line_is_split_without_regard_to_its_neighbours(text, language):
-    by_line = [split_document(line, language).segments for line in split_lines(text)]
+    by_line = [split_document(line, language).segments for line in text.split("\n")]
     assert split_document(text, language).segments == tuple(chain.from_iterable(by_line))
-
-
-@given(TEXTS)
-def test_lines_joined_are_the_text_and_hold_one_newline_at_their_end(text):
-    lines = split_lines(text)
-    assert "".join(lines) == text
-    assert all(line.count("\n") == line.endswith("\n") for line in lines)
-    assert all(line.endswith("\n") for line in lines[:-1])
-    assert "" not in lines
 
 
 RUNS = st.builds(

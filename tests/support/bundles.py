@@ -6,6 +6,7 @@ are drawn, not trained, so its translations are noise, but the same noise every 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from mt.bundle import Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import ModelConfig, SearchConfig, TokenizerConfig
-from mt.model import Seq2Seq
+from mt.model import make_model
 from mt.parameters import half_precision
 from mt.tokenizer import TokenizerPair, train_tokenizers
 from mt.tokens import END
@@ -81,7 +82,6 @@ def tiny_bundle(*, joint: bool = False, **model_changes: Any) -> Bundle:
         joint: one tokenizer for both languages.
         model_changes: fields of `ModelConfig` that differ from the sizes above.
     """
-    tokenizers = tiny_tokenizers(joint)
     config = BundleConfig(
         name="tiny-de-en",
         source_language="de",
@@ -90,16 +90,38 @@ def tiny_bundle(*, joint: bool = False, **model_changes: Any) -> Bundle:
         model=ModelConfig(**{**_SIZES, **model_changes}),
         search=SearchConfig(),
     )
+    return _drawn(config, tiny_tokenizers(joint), _RECORD)
+
+
+@cache
+def tiny_language_bundle(**model_changes: Any) -> Bundle:
+    """A language model of English, likewise; its vocabulary is the English side of `PAIRS`."""
+    english = tiny_tokenizers().target
+    config = BundleConfig(
+        name="tiny-en",
+        task="continue",
+        source_language="en",
+        target_language="en",
+        joint_vocabulary=True,
+        model=ModelConfig(**{**_SIZES, "encoder_layers": 0, "context_size": 0, **model_changes}),
+        search=SearchConfig(),
+    )
+    record = {name: value for name, value in _RECORD.items() if name != "bleu"}
+    scores = {"perplexity": 21.5, "word_perplexity": 95.25}
+    return _drawn(config, TokenizerPair(english, english), {**record, **scores})
+
+
+def _drawn(config: BundleConfig, tokenizers: TokenizerPair, record: Mapping[str, Any]) -> Bundle:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        model = Seq2Seq(config.model, len(tokenizers.source), len(tokenizers.target))
+        model = make_model(config.model, len(tokenizers.source), len(tokenizers.target))
     # As initialised, a model says much the same of every source and never ends: with weights five
     # times as large and some weight on the end token, about half of its translations are whole.
     weights = {name: 5 * array for name, array in half_precision(model).items()}
     weights["output_bias"][END] = 4
     for array in weights.values():
         array.flags.writeable = False
-    return Bundle(config, tokenizers, weights, _RECORD)
+    return Bundle(config, tokenizers, weights, record)
 
 
 def save_tiny_bundle(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Models of a few units with random weights, quick to build and to run.
 
-Knows ModelConfig and Seq2Seq. Does not know text: token ids are small numbers.
+Knows ModelConfig and the kinds of models. Does not know text: token ids are small numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mt.config import ModelConfig
-from mt.model import Seq2Seq
+from mt.model import Model, make_model
 from mt.parameters import trained_parameters
 from mt.tokens import PAD
 
@@ -38,6 +38,11 @@ def tiny_config(**changes: Any) -> ModelConfig:
     return ModelConfig.model_validate(options | changes)
 
 
+def language_model_config(**changes: Any) -> ModelConfig:
+    """The same without an encoder."""
+    return tiny_config(**{"encoder_layers": 0, "context_size": 0, **changes})
+
+
 def tiny_model(
     seed: int,
     config: ModelConfig | None = None,
@@ -45,13 +50,13 @@ def tiny_model(
     source_size: int = SOURCE_SIZE,
     target_size: int = TARGET_SIZE,
     dtype: torch.dtype = torch.float32,
-) -> Seq2Seq:
+) -> Model:
     """A model in evaluation mode, every trained parameter drawn at random, biases too.
 
     The same seed and configuration give the same weights; torch's own random state is left alone.
     """
     with torch.random.fork_rng(devices=[]):
-        model = Seq2Seq(config or tiny_config(), source_size, target_size)
+        model = make_model(config or tiny_config(), source_size, target_size)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in trained_parameters(model).values():

@@ -19,6 +19,7 @@ import uvicorn
 
 from service.app import TRANSLATION_PATHS, create_app
 from service.door import door
+from service.explaining.process import Explaining
 from service.refusing import Refusing
 from service.server import Server
 from service.settings import Settings
@@ -58,6 +59,7 @@ async def serving(
     workers: StubWorkers | None = None,
     *,
     catalogue: Catalogue | None = None,
+    explaining: Explaining | None = None,
     warm: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Client]:
@@ -67,6 +69,7 @@ async def serving(
         Settings(**{"deadline_s": WAIT_S, "max_wait_s": WAIT_S, "workers": 1, **settings}),
         catalogue=catalogue or stub_catalogue(),
         start_worker=workers.start,
+        explaining=explaining,
     )
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -94,7 +97,11 @@ def ask(
 
 @contextlib.contextmanager
 def real_server(
-    workers: StubWorkers | None = None, *, catalogue: Catalogue | None = None, **settings: Any
+    workers: StubWorkers | None = None,
+    *,
+    catalogue: Catalogue | None = None,
+    explaining: Explaining | None = None,
+    **settings: Any,
 ) -> Iterator[str]:
     """A server on a free port, in a thread of this process; gives its URL.
 
@@ -106,6 +113,7 @@ def real_server(
         Settings(**{"deadline_s": WAIT_S, "max_wait_s": WAIT_S, "workers": 1, **settings}),
         catalogue=catalogue or stub_catalogue(),
         start_worker=workers.start,
+        explaining=explaining,
         on_ready=ready.set,
     )
     protocol = door(Refusing(app, TRANSLATION_PATHS))  # as mt-serve has it

@@ -69,6 +69,8 @@ class StubWorkers:
     """Batches wait for it; set at first."""
     batches: list[Batch] = field(default_factory=list)
     """All batches handed out, in order."""
+    stopped: int = 0
+    """Batches that nobody wanted any more."""
     alive: list[StubWorker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ class StubWorker:
     def __init__(self, workers: StubWorkers) -> None:
         self._workers = workers
         self._died = asyncio.Event()
+        self._unwanted = asyncio.Event()
 
     @property
     def engines(self) -> Mapping[str, str]:
@@ -109,12 +112,17 @@ class StubWorker:
     async def translate(self, batch: Batch) -> Done:
         workers = self._workers
         workers.batches.append(batch)
-        await self._alive_until(workers.gate)
+        self._unwanted.clear()
+        await self._first_of(workers.gate, self._unwanted, self._died)
         if workers.kills is not None and any(workers.kills in each for each in batch.segments):
             self.die()
         if self._died.is_set():
             raise WorkerLostError("the worker was told to die")
         return Done([self._outcome(each, batch) for each in batch.segments], 0.001)
+
+    def stop(self) -> None:
+        self._workers.stopped += 1
+        self._unwanted.set()
 
     async def end(self) -> None:
         self.die()
@@ -136,8 +144,8 @@ class StubWorker:
         )
         return SegmentTranslation(tuple(candidates), workers.flags)
 
-    async def _alive_until(self, event: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(each.wait()) for each in (event, self._died)]
+    async def _first_of(self, *events: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(each.wait()) for each in events]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -36,9 +36,12 @@ def test_a_blank_line_ends_a_paragraph_all_the_same():
 def test_a_text_may_be_one_segment():
     assert segments(" One. Two\nthree.\t\nFour\n", sentences="whole") == ["One. Two three. Four"]
     assert shouted("\n One.\nTwo \n", Style(sentences="whole")) == "\n ONE. TWO \n"
+    # No-break spaces are spaces between words, inside a segment, and gap around it.
+    assert segments("\xa0one\xa0two\u2009 \nthree ", sentences="whole") == ["one\xa0two three"]
+    assert shouted("\xa0a\xa0b\u3000", Style(sentences="whole")) == "\xa0A\xa0B\u3000"
 
 
-@pytest.mark.parametrize("text", ["", " \n", "--- !", "\n"])
+@pytest.mark.parametrize("text", ["", " \n", "--- !", "\n", "1\ufe0f\u20e3"])
 def test_where_there_is_nothing_to_translate_nothing_changes(text):
     for sentences in ("split", "unwrap", "whole"):
         assert segments(text, sentences=sentences) == []

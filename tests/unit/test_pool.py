@@ -156,6 +156,26 @@ def test_a_worker_that_does_not_answer_is_taken_for_lost():
     run(scenario())
 
 
+def test_a_batch_that_nobody_wants_is_stopped_and_the_worker_goes_on():
+    async def scenario():
+        workers = StubWorkers()
+        shop = Shop(workers)
+        workers.hold()
+        (left,) = shop.put("left")
+        while not workers.batches:
+            await asyncio.sleep(0)
+        (other,) = shop.put("other")
+        shop.queue.leave(left)
+        while len(workers.batches) < 2:
+            await asyncio.sleep(0)
+        workers.release()
+        assert await text(other) == "OTHER"
+        assert (workers.stopped, left.future.cancelled()) == (1, True)
+        await shop.pool.close(1)
+
+    run(scenario())
+
+
 def test_one_bad_segment_fails_alone():
     async def scenario():
         shop = Shop(StubWorkers(fails="bad"))

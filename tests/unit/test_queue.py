@@ -126,20 +126,36 @@ def test_what_another_still_wants_is_done():
     assert run(scenario())
 
 
-def test_one_that_leaves_while_it_is_in_work_changes_nothing():
+def test_a_batch_in_work_is_stopped_once_nobody_wants_any_of_it():
     async def scenario():
-        waiting = queue()
-        waiting.put(tasks("a"))
-        (task,) = await waiting.take()
-        waiting.leave(task)
-        assert not task.future.cancelled()
+        waiting, told = queue(), []
+        waiting.put(tasks("a", "b"))
+        first, second = batch = await waiting.take(lambda: told.append("stop"))
+        waiting.leave(first)
+        assert (told, first.future.done()) == ([], False)  # its result may be of use yet
+        waiting.leave(second)
+        assert told == ["stop"]
+        assert first.future.cancelled()
+        assert second.future.cancelled()
         before = waiting.wait_s
-        waiting.done([task], 1.0)
+        waiting.done(batch, None)
         return before, waiting.wait_s, waiting.empty
 
     before, after, empty = run(scenario())
     assert before > 0 == after
     assert empty
+
+
+def test_one_that_leaves_when_its_batch_is_done_stops_nothing():
+    async def scenario():
+        waiting, told = queue(), []
+        waiting.put(tasks("a"))
+        (task,) = await waiting.take(lambda: told.append("stop"))
+        task.future.set_result("A")
+        waiting.leave(task)
+        return told
+
+    assert run(scenario()) == []
 
 
 def test_the_wait_is_the_cost_of_all_that_is_there_at_the_pace_so_far_by_all_workers():

@@ -1,7 +1,7 @@
 import pytest
 import sentencex
 
-from mt.text import Document, split_document, split_lines, split_long
+from mt.text import Document, split_document, split_long
 
 
 def segments(text: str, language: str = "de") -> list[str]:
@@ -115,19 +115,6 @@ def test_too_few_translations_are_a_programming_error():
 
 
 # Lines
-
-
-def test_lines_end_at_newline_only_and_keep_it():
-    assert split_lines("a\r\nb\x0b\x0c\x85\u2028c\n\nd") == [
-        "a\r\n",
-        "b\x0b\x0c\x85\u2028c\n",
-        "\n",
-        "d",
-    ]
-
-
-def test_no_text_has_no_lines():
-    assert split_lines("") == []
 
 
 # Long segments, measured in characters

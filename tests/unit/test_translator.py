@@ -22,6 +22,7 @@ import mt.translator
 from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
+from mt.search import TopScorer
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, UNKNOWN
 from mt.translation import Alternative, Translation
@@ -369,6 +370,40 @@ def test_a_part_without_a_translation_leaves_no_double_space():
 def test_split_segments_stand_between_others():
     translation = one("ja\nein Hund läuft sehr sehr\nzwei Hunde\n", max_source_pieces=2)
     assert translation.text == "yes\na dog runs very very\ntwo dogs\n"
+
+
+# Being stopped
+
+
+def test_a_check_is_called_before_each_step():
+    calls = []
+    checked = translator().with_check(lambda: calls.append(1))
+    assert checked.translate(["ein Hund läuft"]) == [one("ein Hund läuft")]
+    assert len(calls) == 5  # before the source is read, three words and the end
+
+
+def test_what_a_check_raises_ends_the_call_between_two_steps():
+    left = [1, 1, 1]
+
+    class EnoughError(Exception): ...
+
+    def check():
+        if not left:
+            raise EnoughError
+        left.pop()
+
+    stopped = translator().with_check(check)
+    with pytest.raises(EnoughError):
+        stopped.translate(["ein Hund läuft"])
+
+
+def test_a_checked_engine_picks_its_best_tokens_itself_as_before():
+    real, calls = Translator.from_bundle(tiny_bundle()), []
+    checked = real.with_check(lambda: calls.append(1))
+    assert isinstance(real._engine, TopScorer)
+    assert isinstance(checked._engine, TopScorer)
+    assert checked.translate(SOURCES[:6]) == real.translate(SOURCES[:6])
+    assert calls
 
 
 # Alternatives

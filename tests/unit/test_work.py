@@ -9,7 +9,7 @@ from mt.errors import InputError
 from mt.translation import Candidate, SegmentTranslation, given
 from service.errors import Kind, ServiceError
 from service.workers.work import LENGTH_BYTES, Batch, Options, frame, read_outcomes, write_outcomes
-from service.workers.worker import translate_batch
+from service.workers.worker import UnwantedError, translate_batch
 
 FULL = SegmentTranslation(
     (Candidate("Guten Tag! \u2028 \U0001f600 \ud800", -0.1 - 1e-17, 3), Candidate("", -math.pi, 1)),
@@ -68,6 +68,18 @@ def test_a_segment_that_cannot_be_accepted_says_why():
     (failed,) = translate_batch(translate, batch("a"))
     assert isinstance(failed, ServiceError)
     assert (failed.kind, failed.message) == (Kind.INVALID_REQUEST, "too odd")
+
+
+def test_a_batch_that_nobody_wants_is_not_tried_again_one_by_one():
+    calls = []
+
+    def translate(asked):
+        calls.append(asked)
+        raise UnwantedError
+
+    outcomes = translate_batch(translate, batch("a", "b"))
+    assert [type(each) for each in outcomes] == [ServiceError, ServiceError]
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
