@@ -21,15 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mt.lstm import LSTM, LoopedLSTM
-from mt.model import DecoderState, Seq2Seq
+from mt.model import DecoderState, Model, Seq2Seq
 from mt.tokens import END
 
 
 class BagOfWords(nn.Module):
     """Foretells the tokens of a translation from the state that its decoder starts from."""
 
-    def __init__(self, model: Seq2Seq) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
+        assert isinstance(model, Seq2Seq), "a language model has no source to foretell from"
         vocabulary_size, readout_size = model.output_weight.shape
         self.readout = nn.Linear(_summary_size(model), readout_size)
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))

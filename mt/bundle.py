@@ -22,14 +22,15 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
+from pydantic import model_validator
 
-from mt.config import ModelConfig, Purpose, SearchConfig, parse
+from mt.config import ModelConfig, Purpose, SearchConfig, check_task, parse
 from mt.errors import BundleError, ConfigError
 from mt.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.lexicon import Lexicon
@@ -64,6 +65,11 @@ class BundleConfig(Purpose):
     joint_vocabulary: bool
     model: ModelConfig
     search: SearchConfig
+
+    @model_validator(mode="after")
+    def _fits_task(self) -> Self:
+        check_task(self.task, self.model)
+        return self
 
 
 class Manifest(NamedTuple):

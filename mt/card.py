@@ -12,6 +12,7 @@ from typing import Any
 
 from mt.bundle import Bundle, BundleConfig
 from mt.config import ModelConfig
+from mt.criterion import find_criterion
 
 # They have rows of their own, or are plain sizes.
 _TOLD_ELSEWHERE = {
@@ -26,40 +27,36 @@ _ATTENTION = {
     "additive": "additive (Bahdanau et al. 2015): the output looks back at every source position",
 }
 
-_KIND = {"translate": "translation", "answer": "question-answering", "continue": "language"}
+_KIND = {
+    "translate": "A sequence-to-sequence LSTM translation model",
+    "answer": "A sequence-to-sequence LSTM question-answering model",
+    "continue": "An LSTM language model",
+}
 _TOO_LONG = {"sentences": "longer ones are split", "whole": "longer texts are refused"}
 
 
 def model_card(bundle: Bundle) -> str:
     """A page of Markdown about a bundle."""
     config, record = bundle.config, bundle.record
-    model, search = config.model, config.search
+    model = config.model
     parameters = sum(array.size for array in bundle.weights.values())
-    encoder = "bidirectional" if model.bidirectional else "unidirectional"
+    reads = config.task != "continue"
     rows = [
         _task(config),
-        (
-            "Encoder",
-            f"{encoder} LSTM, {model.encoder_layers} layers of {model.encoder_hidden_size}",
-        ),
+        *([_encoder(model)] if reads else []),
         ("Decoder", f"LSTM, {model.decoder_layers} layers of {model.decoder_hidden_size}"),
-        ("Attention", _ATTENTION[model.attention]),
+        *([("Attention", _ATTENTION[model.attention])] if reads else []),
         *_variants(model),
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
         ("Parameters", f"{parameters:,}, stored in half precision"),
-        ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
-        ("Longest segment", f"{search.max_source_pieces} pieces; {_TOO_LONG[config.segmentation]}"),
+        *(_decoding(config) if reads else []),
         ("Training text", str(record["pairs"])),
         ("Licence of the text", str(record["licence"])),
         ("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"),
         _validation(record),
     ]
     table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
-    return (
-        f"# {config.name}\n\n"
-        f"A sequence-to-sequence LSTM {_KIND[config.task]} model.\n\n"
-        f"| | |\n|---|---|\n{table}\n"
-    )
+    return f"# {config.name}\n\n{_KIND[config.task]}.\n\n| | |\n|---|---|\n{table}\n"
 
 
 def parameters_by_part(bundle: Bundle) -> dict[str, int]:
@@ -74,12 +71,32 @@ def parameters_by_part(bundle: Bundle) -> dict[str, int]:
 def _task(config: BundleConfig) -> tuple[str, str]:
     if config.task == "answer":
         return "Answers", f"questions in {config.source_language}, in {config.target_language}"
+    if config.task == "continue":
+        return "Continues", f"texts in {config.target_language}"
     return "Translates", f"{config.source_language} to {config.target_language}"
 
 
+def _encoder(model: ModelConfig) -> tuple[str, str]:
+    directions = "bidirectional" if model.bidirectional else "unidirectional"
+    layers = f"{model.encoder_layers} layers of {model.encoder_hidden_size}"
+    return "Encoder", f"{directions} LSTM, {layers}"
+
+
+def _decoding(config: BundleConfig) -> list[tuple[str, str]]:
+    search = config.search
+    return [
+        ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
+        ("Longest segment", f"{search.max_source_pieces} pieces; {_TOO_LONG[config.segmentation]}"),
+    ]
+
+
 def _validation(record: Mapping[str, Any]) -> tuple[str, str]:
-    name, key = ("exact match", "exact") if "exact" in record else ("BLEU", "bleu")
-    return f"Validation {name}", f"{record[key]:.2f}, greedy, {record['signature']}"
+    criterion = find_criterion(record)
+    assert criterion is not None, "training records what it kept the model for"
+    score = f"{record[criterion.key]:.2f}, {criterion.how}"
+    if "word_perplexity" in record:
+        score += f", {record['word_perplexity']:.2f} per word"
+    return f"Validation {criterion.name}", f"{score}, {record['signature']}"
 
 
 def _variants(model: ModelConfig) -> list[tuple[str, str]]:

@@ -54,7 +54,9 @@ class Purpose(Options):
 
     task: Task = Field("translate", exclude_if=partial(operator.eq, "translate"))
     """What the model does with a text: translate it, answer it (`mt-answer`; source and target
-    language may be the same), or continue it, which is what language models are for."""
+    language may be the same), or continue it (`mt-continue`). What continues texts is a language
+    model, a decoder without an encoder: its recipe names the target side of [data] alone, and needs
+    no size of an encoder."""
     segmentation: Segmentation = Field("sentences", exclude_if=partial(operator.eq, "sentences"))
     """What a model is given at a time: each sentence of a text by itself, or the text as a whole,
     with its line ends as spaces. A whole text that is longer than `search.max_source_pieces` is
@@ -62,7 +64,11 @@ class Purpose(Options):
 
 
 class DataConfig(Options):
-    """[data]: the parallel text and the filters it passes."""
+    """[data]: the parallel text and the filters it passes.
+
+    A language model has text of one side: its recipe leaves out what has source in its name, and
+    each line is paired with itself.
+    """
 
     source_language: str = Field(pattern=r"^[a-z]{2,3}$")
     """Language translated from, as an ISO 639 code."""
@@ -130,6 +136,14 @@ class DataConfig(Options):
         return self
 
 
+_SIDES = {
+    "source_language": "target_language",
+    "train_source": "train_target",
+    "valid_source": "valid_target",
+}
+"""What [data] names for each side of a text."""
+
+
 class TokenizerConfig(Options):
     """[tokenizer]: subword models, trained by SentencePiece on the training text."""
 
@@ -159,8 +173,9 @@ class ModelConfig(Options):
     """Width of the token embeddings."""
     encoder_hidden_size: int = Field(256, ge=1, le=8192)
     """Width of the encoder's hidden and cell state, per direction."""
-    encoder_layers: int = Field(2, ge=1, le=16)
-    """Stacked LSTM layers of the encoder."""
+    encoder_layers: int = Field(2, ge=0, le=16)
+    """Stacked LSTM layers of the encoder; 0 makes a language model, whose decoder starts from
+    zeros, and which no other option of an encoder has a meaning for."""
     bidirectional: bool = True
     """Read the source in both directions (Schuster and Paliwal 1997)."""
     reverse_source: bool = False
@@ -239,6 +254,8 @@ class ModelConfig(Options):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.encoder_layers == 0:
+            self._reads_no_source()
         if self.bidirectional and self.reverse_source:
             raise ValueError("reverse_source needs bidirectional = false")
         if self.chrono_length in (1, 2):
@@ -278,6 +295,15 @@ class ModelConfig(Options):
                     f"of {self.decoder_hidden_size}"
                 )
         return self
+
+    def _reads_no_source(self) -> None:
+        nothing = {"context_size": 0, "attention": "none", "bridge": "linear"}
+        for name, needed in {**nothing, "reverse_target": False}.items():
+            if (found := getattr(self, name)) != needed:
+                raise ValueError(
+                    f"encoder_layers = 0, a language model, needs {name} = "
+                    f"{str(needed).lower()} (found {str(found).lower()})"
+                )
 
 
 class TrainingConfig(Options):
@@ -337,7 +363,8 @@ class TrainingConfig(Options):
     validate_sentences: int = Field(1000, ge=1)
     """Validation sentences used while training, evenly spread over the file."""
     patience: int = Field(20, ge=1)
-    """Validations without a better BLEU after which the run stops early."""
+    """Validations without a better BLEU, exact match or perplexity after which the run stops
+    early."""
     checkpoint_every: int = Field(500, ge=1)
     """Updates between checkpoints in run/."""
     log_every: int = Field(50, ge=1)
@@ -398,6 +425,20 @@ class SearchConfig(Options):
         return self
 
 
+class ContinuationConfig(Options):
+    """How a language model goes on with a text (`mt-continue`); in no recipe."""
+
+    temperature: float = Field(1.0, gt=0, le=100)
+    """Texts are drawn from the model's probabilities to the power of 1 / temperature; less than 1
+    keeps closer to what the model finds likely (Holtzman et al. 2020, 3.3)."""
+    top_k: int = Field(0, ge=0)
+    """Draw each piece from the most probable this many (Fan et al. 2018, 5.4); 0 draws from all."""
+    seed: int = Field(1, ge=0, lt=2**31)
+    """Decides the draws, together with the beginning of the text."""
+    most_pieces: int = Field(100, ge=1, le=2000)
+    """Pieces that are added at most."""
+
+
 class RerankConfig(Options):
     """How a translation is chosen among candidates, other than as search ranks them: no table of a
     recipe, and no part of a model folder."""
@@ -421,10 +462,15 @@ class RerankConfig(Options):
     right_to_left_model: TextFile | None = None
     """Model folder that translates the same way but writes in the other order
     (`model.reverse_target`): all hypotheses of the beam are scored by it too (Liu et al. 2016)."""
+    language_model: TextFile | None = None
+    """Model folder of a language model of the target language, of whatever vocabulary: all
+    hypotheses of the beam are scored by it too, as text."""
     reverse_weight: float = Field(0.3, ge=0, le=100)
     """Weight of the reverse model's score; the model's own has 1."""
     right_to_left_weight: float = Field(1.0, ge=0, le=100)
     """Weight of the right-to-left model's score; the model's own has 1."""
+    language_weight: float = Field(0.2, ge=0, le=100)
+    """Weight of the rescoring language model's score; the model's own has 1."""
     length_weight: float = Field(0.0, ge=-100, le=100)
     """What each piece of a translation adds to its score where models rescore it."""
 
@@ -436,7 +482,8 @@ class RerankConfig(Options):
     @property
     def rescores(self) -> bool:
         """Whether other models have a say."""
-        return self.reverse_model is not None or self.right_to_left_model is not None
+        models = self.reverse_model, self.right_to_left_model, self.language_model
+        return any(model is not None for model in models)
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
@@ -448,11 +495,31 @@ class RerankConfig(Options):
             "mbr_temperature": ("mbr_samples", self.mbr_samples > 0),
             "reverse_weight": ("reverse_model", self.reverse_model is not None),
             "right_to_left_weight": ("right_to_left_model", self.right_to_left_model is not None),
-            "length_weight": ("reverse_model or right_to_left_model", self.rescores),
+            "language_weight": ("language_model", self.language_model is not None),
+            "length_weight": ("a model that rescores", self.rescores),
         }
         for name, (needed, given) in needs.items():
             if name in self.model_fields_set and not given:
                 raise ValueError(f"{name} needs {needed}")
+        return self
+
+
+class FusionConfig(Options):
+    """A language model that takes part in the search for a translation: no table of a recipe, and
+    no part of a model folder."""
+
+    fusion_model: TextFile | None = None
+    """Model folder of a language model of the target language whose tokenizer is the target one of
+    the model (a recipe's `tokenizers_from`): its log-probability of every next piece, times
+    `fusion_weight`, is added to the model's own (shallow fusion; Gulcehre et al. 2015, 4.1). Scores
+    are then of that sum."""
+    fusion_weight: float = Field(0.1, gt=0, le=10)
+    """Weight of what the language model says; the model's own log-probability has 1."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        if "fusion_weight" in self.model_fields_set and self.fusion_model is None:
+            raise ValueError("fusion_weight needs fusion_model")
         return self
 
 
@@ -525,6 +592,13 @@ class ProbeConfig(Options):
     """Of the draw of sentences."""
 
 
+_LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
+    "tokenizer": {"joint": True},
+    "model": {"encoder_layers": 0, "context_size": 0},
+}
+"""What the tables of a recipe of task "continue" have where they do not say."""
+
+
 class Recipe(Purpose):
     """A whole training run."""
 
@@ -539,6 +613,9 @@ class Recipe(Purpose):
     init_decoder: TextFile | None = None
     """Model folder to take the decoder with its output layer and the target tokenizer from, and the
     source tokenizer if `init_encoder` names no other; the rest starts anew."""
+    tokenizers_from: TextFile | None = None
+    """Model folder to take the tokenizers from and nothing else, so that [tokenizer] has no say; a
+    language model takes the target one, and can then take part in that model's search."""
     data: DataConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
@@ -547,14 +624,72 @@ class Recipe(Purpose):
 
     @property
     def initialised(self) -> bool:
-        """Whether weights and tokenizers come from other models."""
-        return any((self.init_from, self.init_encoder, self.init_decoder))
+        """Whether tokenizers come from other models, and perhaps weights."""
+        starts = self.init_from, self.init_encoder, self.init_decoder, self.tokenizers_from
+        return any(starts)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_sided(cls, recipe: Any) -> Any:
+        """A language model's text stands for both sides, and whatever has two sides has one."""
+        if not isinstance(recipe, dict) or recipe.get("task") != "continue":
+            return recipe
+        data = recipe.get("data")
+        if not isinstance(data, dict):
+            return recipe
+        target = {name: value for name, value in data.items() if name in _SIDES.values()}
+        source = {name: target[other] for name, other in _SIDES.items() if other in target}
+        tables = {name: recipe.get(name, {}) for name in _LANGUAGE_MODEL}
+        filled = {
+            name: _LANGUAGE_MODEL[name] | table
+            for name, table in tables.items()
+            if isinstance(table, dict)
+        }
+        return recipe | filled | {"data": source | data}
+
+    @model_validator(mode="after")
+    def _sides_of_task(self) -> Self:
+        check_task(self.task, self.model)
+        if self.task != "continue":
+            return self
+        for name, other in _SIDES.items():
+            if getattr(self.data, name) != getattr(self.data, other):
+                raise ValueError(
+                    f"data.{name} is of no use: a language model reads no source, and learns from "
+                    f"data.{other} alone"
+                )
+        useless = {
+            "tokenizer.joint = false": not self.tokenizer.joint,
+            "data.noise_drop": self.data.noise_drop,
+            "data.noise_shuffle": self.data.noise_shuffle,
+            "training.bag_of_words": self.training.bag_of_words,
+            "init_encoder": self.init_encoder,
+        }
+        for name, given in useless.items():
+            if given:
+                raise ValueError(f"{name} has no meaning for a language model, which has one side")
+        return self
 
     @model_validator(mode="after")
     def _one_beginning(self) -> Self:
         if self.init_from and (self.init_encoder or self.init_decoder):
             raise ValueError("init_from is a whole model: leave out init_encoder and init_decoder")
+        if self.tokenizers_from and (self.init_from or self.init_encoder or self.init_decoder):
+            raise ValueError("init_* bring tokenizers of their own: leave out tokenizers_from")
         return self
+
+
+def check_task(task: Task, model: ModelConfig) -> None:
+    """Refuse a language model with an encoder, and a translator or answerer without one.
+
+    Raises:
+        ValueError: they do not go together.
+    """
+    if (task == "continue") != (model.encoder_layers == 0):
+        raise ValueError(
+            'task = "continue" and model.encoder_layers = 0 go together: both say that it is a '
+            f"language model (found {task!r} and {model.encoder_layers})"
+        )
 
 
 def load_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
@@ -579,7 +714,7 @@ def load_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
     base = own if data_folder is None else data_folder.resolve()
     folders = {
         name: own / folder
-        for name in ("init_from", "init_encoder", "init_decoder")
+        for name in ("init_from", "init_encoder", "init_decoder", "tokenizers_from")
         if (folder := getattr(recipe, name)) is not None
     }
     return recipe.model_copy(update={"data": _absolute(recipe.data, base), **folders})

@@ -4,7 +4,8 @@ Knows token ids, layers and states. Does not know text, losses or search.
 
     source ids -> Encoder -> final (h, c) by layer -> Bridge -> DecoderState -> Decoder -> logits
 
-All that the decoder learns about the source passes through the fixed-size DecoderState
+A language model is a Decoder alone, from zeros; `Model` is what the two have in common. Else all
+that the decoder learns about the source passes through the fixed-size DecoderState
 (Sutskever, Vinyals and Le 2014), unless attention is asked for: then the output looks back at the
 encoder's states at every source position too, which the DecoderState takes along.
 
@@ -171,7 +172,7 @@ class Run(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """A language model over the target, started from the encoder's states.
+    """A language model over the target, started from the encoder's states or from zeros.
 
     Its output is a vector of embedding width, which the output layer compares with every piece: a
     map of hidden state, context, what attention finds and input embedding (the deep output of
@@ -194,6 +195,7 @@ class Decoder(nn.Module):
             )
             for layer in range(config.decoder_layers)
         )
+        self.hidden_size = config.decoder_hidden_size
         self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
         self.attention = (
@@ -204,6 +206,11 @@ class Decoder(nn.Module):
         self.deep_output = config.deep_output
         self.readout = _readout(config)
         self.output_dropout = LockedDropout(config.output_dropout)
+
+    def zero_state(self, rows: int) -> DecoderState:
+        """States of zeros, and nothing to look back at."""
+        zeros = self.embedding.weight.new_zeros(len(self.layers), rows, self.hidden_size)
+        return DecoderState(LSTMState(zeros, zeros), zeros.new_zeros(rows, 0))
 
     def forward(self, previous: Tensor, state: DecoderState) -> Tensor:
         """previous [B, T], the target shifted right -> readouts [T, B, E]."""
@@ -271,13 +278,18 @@ class Decoder(nn.Module):
         return readout if self.deep_output else torch.tanh(readout)
 
 
-class Seq2Seq(nn.Module):
-    """The whole model. `encode` then `step` by `step` to translate; `forward` to train."""
+class Model(nn.Module):
+    """A decoder with its output layer; what it starts from is for each kind of model to say.
 
-    def __init__(self, config: ModelConfig, source_size: int, target_size: int) -> None:
+    `encode` then `step` by `step` to write; `forward` to train.
+    """
+
+    def __init__(self, config: ModelConfig, target_size: int, **before: nn.Module) -> None:
+        """`before` are the parts that come before the decoder, by name, the first of them first:
+        an optimiser's state tells parameters by their order."""
         super().__init__()
-        self.encoder = Encoder(config, source_size)
-        self.bridge = Bridge(config)
+        for name, part in before.items():
+            self.add_module(name, part)
         self.decoder = Decoder(config, target_size)
         self.output_bias = nn.Parameter(torch.zeros(target_size))
         self.separate_output = (
@@ -294,14 +306,7 @@ class Seq2Seq(nn.Module):
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """source [B, S] padded at the end, lengths [B] on the CPU -> decoder state of B rows."""
-        reading = self.encoder.read(source, lengths)
-        state: DecoderState = self.bridge(reading.finals)
-        if self.decoder.attention is None:
-            return state
-        states = reading.states.transpose(0, 1)
-        if self.encoder.reverse:
-            states = reverse_each(states, lengths)
-        return state._replace(memory=self.decoder.remember(states, lengths))
+        raise NotImplementedError
 
     def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """previous [N], state of N rows -> logits [N, V], the state after the step."""
@@ -317,6 +322,37 @@ class Seq2Seq(nn.Module):
         readouts: Tensor = self.decoder(previous, self.encode(source, lengths))
         return readouts
 
+
+class DecoderOnly(Model):
+    """A language model: the decoder starts from zeros, whatever the source (Mikolov et al. 2010;
+    Sundermeyer et al. 2012)."""
+
+    def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
+        """As `Model.encode`; of the source only the number of rows matters."""
+        return self.decoder.zero_state(len(source))
+
+
+class Seq2Seq(Model):
+    """The encoder-decoder: the decoder starts from what the encoder has read."""
+
+    encoder: Encoder
+    bridge: Bridge
+
+    def __init__(self, config: ModelConfig, source_size: int, target_size: int) -> None:
+        reads = {"encoder": Encoder(config, source_size), "bridge": Bridge(config)}
+        super().__init__(config, target_size, **reads)
+
+    def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
+        """As `Model.encode`."""
+        reading = self.encoder.read(source, lengths)
+        state: DecoderState = self.bridge(reading.finals)
+        if self.decoder.attention is None:
+            return state
+        states = reading.states.transpose(0, 1)
+        if self.encoder.reverse:
+            states = reverse_each(states, lengths)
+        return state._replace(memory=self.decoder.remember(states, lengths))
+
     def attention_weights(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Tensor:
         """source [B, S], lengths [B] on the CPU, previous [B, T] -> weights [B, T, S].
 
@@ -326,6 +362,13 @@ class Seq2Seq(nn.Module):
         state = self.encode(source, lengths)
         run = self.decoder.run(previous, state)
         return self.decoder.look_back(run, state.memory).weights
+
+
+def make_model(config: ModelConfig, source_size: int, target_size: int) -> Model:
+    """The kind of model that a configuration describes, for vocabularies of these sizes."""
+    if config.encoder_layers == 0:
+        return DecoderOnly(config, target_size)
+    return Seq2Seq(config, source_size, target_size)
 
 
 class LockedDropout(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mt.bundle import Bundle
-from mt.model import Seq2Seq
+from mt.model import Model, make_model
 from mt.shapes import check_shapes
 
 Part = Literal["encoder", "decoder"]
@@ -23,14 +23,14 @@ _PARTS: dict[Part, tuple[str, ...]] = {
 """How the names of their parameters begin."""
 
 
-def load_model(bundle: Bundle) -> Seq2Seq:
+def load_model(bundle: Bundle) -> Model:
     """The bundle's model in fp32, in training mode.
 
     Raises:
         BundleError: the weights do not fit the configuration.
     """
     source, target = bundle.tokenizers
-    model = Seq2Seq(bundle.config.model, len(source), len(target))
+    model = make_model(bundle.config.model, len(source), len(target))
     check_shapes(
         bundle.weights, {name: tuple(p.shape) for name, p in trained_parameters(model).items()}
     )
@@ -39,7 +39,7 @@ def load_model(bundle: Bundle) -> Seq2Seq:
     return model
 
 
-def load_part(model: Seq2Seq, bundle: Bundle, part: Part) -> None:
+def load_part(model: Model, bundle: Bundle, part: Part) -> None:
     """Give a model the encoder of a bundle, or its decoder with the output layer.
 
     Raises:
@@ -54,7 +54,7 @@ def load_part(model: Seq2Seq, bundle: Bundle, part: Part) -> None:
             parameters[name].copy_(torch.from_numpy(array.astype(np.float32)))
 
 
-def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:
+def half_precision(model: Model) -> dict[str, NDArray[np.float16]]:
     """The model's parameters as a bundle stores them."""
     return {
         name: parameter.detach().cpu().to(torch.float16).numpy()
@@ -62,6 +62,6 @@ def half_precision(model: Seq2Seq) -> dict[str, NDArray[np.float16]]:
     }
 
 
-def trained_parameters(model: Seq2Seq) -> dict[str, torch.nn.Parameter]:
+def trained_parameters(model: Model) -> dict[str, torch.nn.Parameter]:
     """All parameters but the constant zero biases of the fused layers (see `mt.lstm`)."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}

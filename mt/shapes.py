@@ -23,12 +23,12 @@ def parameter_shapes(config: ModelConfig, source_size: int, target_size: int) ->
     """Name and shape of every parameter of a model with vocabularies of these sizes."""
     E, width = config.embedding_size, config.decoder_hidden_size
     shapes: dict[str, Shape] = {
-        "encoder.embedding.weight": (source_size, E),
         "decoder.embedding.weight": (target_size, E),
         "output_bias": (target_size,),
-        **_encoder_layers(config),
-        **_bridge(config),
     }
+    if config.encoder_layers:
+        shapes["encoder.embedding.weight"] = (source_size, E)
+        shapes |= _encoder_layers(config) | _bridge(config)
     for depth in range(config.decoder_layers):
         inputs = E + config.context_size if depth == 0 else width
         shapes |= _layer(config, f"decoder.layers.{depth}", inputs, width, directions=1)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from mt.criterion import CRITERIA, find_criterion
 from mt.errors import ConfigError, TrainingError
 from scripts.console import Version, errors, program, run
 from scripts.plots import Line, Panel, check_picture, draw
@@ -23,14 +24,14 @@ Event = dict[str, Any]
 
 FIELDS = {
     "train": {"update", "loss", "learning_rate"},
-    "validation": {"update", "seconds", "nll", "bleu", "sentences", "signature"},
+    "validation": {"update", "seconds", "nll", "sentences", "signature"},
 }
 """What is read of an event, by its kind; other kinds and fields are passed over."""
 
 PANELS = (
     ("train", "loss", "training loss", "nats per piece, smoothed labels"),
     ("validation", "nll", "validation loss", "nats per piece"),
-    ("validation", "bleu", "validation BLEU", "BLEU of greedy translations"),
+    *(("validation", c.key, f"validation {c.name}", c.axis) for c in CRITERIA.values()),
     ("train", "learning_rate", "learning rate", "step size"),
 )
 """Event, its field, title and y axis of every panel; the x axis counts updates."""
@@ -69,7 +70,7 @@ def curves(
 ) -> None:
     """Show the course of training runs.
 
-    Prints every validation, the best of each run marked; draws loss, validation loss, BLEU and
+    Prints every validation, the best of each run marked; draws loss, validation loss, score and
     learning rate.
     """
     labels = label or [str(path) for path in runs]
@@ -80,7 +81,8 @@ def curves(
     courses = [Course(name, read_events(path)) for name, path in zip(labels, runs, strict=True)]
     print(_table(courses))
     if output is not None:
-        draw(output, [_panel(courses, *panel) for panel in PANELS])
+        panels = [_panel(courses, *panel) for panel in PANELS]
+        draw(output, [panel for panel in panels if panel.lines] or panels)
 
 
 def main() -> None:
@@ -113,35 +115,44 @@ def _event(line: bytes, place: str) -> Event:
         raise TrainingError(f"{place}: not JSON") from error
     if not isinstance(event, dict) or "event" not in event:
         raise TrainingError(f"{place}: not an event of a training run")
-    if missing := FIELDS.get(event["event"], set()) - event.keys():
+    missing = FIELDS.get(event["event"], set()) - event.keys()
+    if event["event"] == "validation" and find_criterion(event) is None:
+        missing.add("a score")
+    if missing:
         raise TrainingError(f"{place}: an event without {', '.join(sorted(missing))}")
     return event
 
 
 def _table(courses: Sequence[Course]) -> str:
-    """A row for every validation, and how the BLEU of each run came about."""
-    header = ["run", "update", "minutes", "nll", "BLEU", ""]
-    rows, notes = [], []
+    """A row for every validation, and how the scores of each run came about."""
+    rows, notes, names = [], [], dict[str, None]()
     for course in courses:
         validations = course.of("validation")
         if not validations:
             notes.append(f"{course.label}: no validation yet")
             continue
-        best = max(validations, key=lambda event: event["bleu"])  # the first, as mt-train keeps it
-        rows += [_row(course.label, event, event is best) for event in validations]
+        criterion = find_criterion(validations[0])
+        assert criterion is not None, "of every event that is read"
+        key, sign = criterion.key, criterion.sign
+        best = max(
+            validations, key=lambda event: sign * event[key]
+        )  # the first, as mt-train has it
+        rows += [_row(course.label, event, key, event is best) for event in validations]
+        names[criterion.name] = None
         notes.append(
-            f"{course.label}: greedy, {best['sentences']:,} sentences, {best['signature']}"
+            f"{course.label}: {criterion.how}, {best['sentences']:,} sentences, {best['signature']}"
         )
+    header = ["run", "update", "minutes", "nll", " / ".join(names) or "BLEU", ""]
     return "\n".join([text_table(header, rows), *notes])
 
 
-def _row(label: str, event: Event, best: bool) -> list[str]:
+def _row(label: str, event: Event, key: str, best: bool) -> list[str]:
     return [
         label,
         f"{event['update']:,}",
         f"{event['seconds'] / 60:.1f}",
         f"{event['nll']:.3f}",
-        f"{event['bleu']:.2f}",
+        f"{event[key]:.2f}",
         "best" if best else "",
     ]
 
@@ -149,7 +160,9 @@ def _row(label: str, event: Event, best: bool) -> list[str]:
 def _panel(courses: Sequence[Course], kind: str, field: str, title: str, y_label: str) -> Panel:
     lines = []
     for course in courses:
-        events = course.of(kind)
+        events = [event for event in course.of(kind) if field in event]
+        if not events:
+            continue
         updates = [event["update"] for event in events]
         lines.append(Line(course.label, updates, [event[field] for event in events]))
     return Panel(title, "updates", y_label, lines)

@@ -27,6 +27,10 @@ from scripts.evaluation import (
 from scripts.options import (
     BeamSize,
     Engine,
+    FusionModel,
+    FusionWeight,
+    LanguageModel,
+    LanguageWeight,
     LengthPenalty,
     LengthWeight,
     MbrBeam,
@@ -40,6 +44,7 @@ from scripts.options import (
     RightToLeftModel,
     RightToLeftWeight,
     Threads,
+    given_options,
 )
 from scripts.plots import check_picture, draw
 from scripts.reports import Format, panels, report
@@ -129,9 +134,13 @@ def evaluate(
     mbr_temperature: MbrTemperature = None,
     reverse_model: ReverseModel = None,
     right_to_left_model: RightToLeftModel = None,
+    language_model: LanguageModel = None,
     reverse_weight: ReverseWeight = None,
     right_to_left_weight: RightToLeftWeight = None,
+    language_weight: LanguageWeight = None,
     length_weight: LengthWeight = None,
+    fusion_model: FusionModel = None,
+    fusion_weight: FusionWeight = None,
     engine: Engine = None,
     threads: Threads = None,
     version: Version = False,
@@ -140,8 +149,8 @@ def evaluate(
 
     BLEU and chrF, cased and lower-cased, each with its sacreBLEU signature and a 95 % bootstrap
     interval; with --against, p-values of a paired test against the first system. Minimum Bayes risk
-    (--mbr) and rescoring models are for the first system alone, so --against its own folder says
-    what they change.
+    (--mbr), rescoring models and --language-model are for the first system alone, so --against its
+    own folder says what they change.
     """
     # Whatever can be refused is refused before anything is translated.
     form = _form(form, as_json)
@@ -159,11 +168,14 @@ def evaluate(
         "mbr_temperature": mbr_temperature,
         "reverse_model": reverse_model,
         "right_to_left_model": right_to_left_model,
+        "language_model": language_model,
         "reverse_weight": reverse_weight,
         "right_to_left_weight": right_to_left_weight,
+        "language_weight": language_weight,
         "length_weight": length_weight,
     }
-    first = _first_system(source, model, translations, threads, engine, search, rerank)
+    fusion = {"fusion_model": fusion_model, "fusion_weight": fusion_weight}
+    first = _first_system(source, model, translations, threads, engine, search, rerank, fusion)
     others = [_other_system(source, path, threads, engine, search) for path in against or []]
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
@@ -220,10 +232,11 @@ def _first_system(
     engine: EngineName | None,
     search: dict[str, Any],
     rerank: dict[str, Any],
+    fusion: dict[str, Any],
 ) -> System:
     if translations is None:
-        return ModelSystem.load(model or [], threads, engine, search, rerank)
-    if any(value not in (None, False) for value in rerank.values()):
+        return ModelSystem.load(model or [], threads, engine, search, rerank, fusion)
+    if given_options(rerank | fusion):
         raise ConfigError("options: --translations are finished: there is nothing to choose among")
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")

@@ -67,6 +67,22 @@ def explain(
         int | None,
         typer.Option(help=f"With --probe. {describe(ProbeConfig, 'units')}  [default: 3]"),
     ] = None,
+    agreement: Annotated[
+        bool,
+        typer.Option(
+            "--agreement",
+            help="Instead of a sentence, for a language model of English: how often verbs and "
+            "pronouns agree with a subject far away, and which units carry that.",
+        ),
+    ] = False,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F",
+            help="With --agreement: ask for what is found in this English text, a sentence a line, "
+            ".gz or .xz too, instead of generated sentences.",
+        ),
+    ] = None,
     version: Version = False,
 ) -> None:
     """Explain a translation by the model's memory cells.
@@ -74,10 +90,18 @@ def explain(
     For each layer and token: gates, candidate, cell and hidden state, and what the encoder's final
     states still owe to each source token. The translation is that of the model in fp32.
     """
-    if (sentence is None) == (probe is None):
-        raise ConfigError("options: give a sentence to explain, or --probe a text, not both")
+    if (sentence is not None) + (probe is not None) + agreement != 1:
+        raise ConfigError("options: give a sentence to explain, --probe a text or --agreement")
+    if corpus is not None and not agreement:
+        raise ConfigError("options: --corpus needs --agreement")
     if full and not as_json:
         raise ConfigError("options: --full needs --json")
+    if agreement:
+        others = (layer, walk, png, sentences, units)
+        if as_json or any(option is not None for option in others):
+            raise ConfigError("options: --agreement goes with --model and --corpus only")
+        _agreement(model, corpus)
+        return
     if probe is None:
         if sentences is not None or units is not None:
             raise ConfigError("options: --sentences and --units need --probe")
@@ -133,6 +157,23 @@ def _explain(
         print(story(explanation, numbers[0], unit, walk(chosen, unit)))
     else:
         print(page(explanation, numbers))
+
+
+def _agreement(model: Path | None, corpus: Path | None) -> None:
+    from mt.bundle import find_model, load_bundle
+    from mt.corpus import read_lines
+    from mt.datasets.agreement import find
+    from mt.explain.examination import examine_bundle
+    from scripts.agreement import agreement_page
+
+    bundle = load_bundle(find_model(model))
+    if corpus is None:
+        print(agreement_page(examine_bundle(bundle), {}))
+        return
+    found = find(list(read_lines(corpus)))
+    if not found.choices:
+        raise ConfigError(f"--corpus {corpus}: no sentence of it fits the patterns")
+    print(agreement_page(examine_bundle(bundle, found.choices), found.left_out))
 
 
 def _probe(text: Path, model: Path | None, config: ProbeConfig) -> None:

@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mt.config import EngineConfig, EngineName, RerankConfig, SearchConfig, Task, parse
+from mt.config import (
+    EngineConfig,
+    EngineName,
+    FusionConfig,
+    RerankConfig,
+    SearchConfig,
+    Task,
+    parse,
+)
 from mt.errors import BundleError, ConfigError
 from scripts.console import describe
 
 if TYPE_CHECKING:
     from mt import Translator
-    from mt.reranking import Reranker
+    from mt.reranking import Fluency, Reranker
 
 
 def _decoding(field: str) -> Any:
@@ -80,9 +88,24 @@ ReverseModel = Annotated[
 RightToLeftModel = Annotated[
     Path | None, _reranking("right_to_left_model", "--rescore-right-to-left", metavar="DIR")
 ]
+LanguageModel = Annotated[
+    Path | None, _reranking("language_model", "--rescore-language-model", metavar="DIR")
+]
 ReverseWeight = Annotated[float | None, _reranking("reverse_weight")]
 RightToLeftWeight = Annotated[float | None, _reranking("right_to_left_weight")]
+LanguageWeight = Annotated[float | None, _reranking("language_weight")]
 LengthWeight = Annotated[float | None, _reranking("length_weight")]
+
+FusionModel = Annotated[
+    Path | None,
+    typer.Option("--language-model", metavar="DIR", help=describe(FusionConfig, "fusion_model")),
+]
+FusionWeight = Annotated[
+    float | None,
+    typer.Option(
+        help=f"{describe(FusionConfig, 'fusion_weight')}  [default: {FusionConfig().fusion_weight}]"
+    ),
+]
 
 
 def whole_path(folder: Path) -> Path:
@@ -96,12 +119,18 @@ _TASKS = {
 }
 
 
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that the command line names: a weight of 0 is named, a flag that is off is not."""
+    return {n: value for n, value in options.items() if value is not None and value is not False}
+
+
 def load_translator(
     model: Path | Sequence[Path] | None,
     threads: int | None,
     engine: EngineName | None = None,
     rerank: Mapping[str, Any] | None = None,
     *,
+    fusion: Mapping[str, Any] | None = None,
     task: Task = "translate",
     **search: Any,
 ) -> Translator:
@@ -112,6 +141,7 @@ def load_translator(
         threads: CPU threads; the engine decides if None.
         engine: as `EngineConfig.engine`, which has the default; of rescoring models too.
         rerank: fields of `RerankConfig`; None leaves their defaults, by which search alone decides.
+        fusion: fields of `FusionConfig`; None leaves their defaults, without a language model.
         task: what the model has to be for.
         search: fields of `SearchConfig`; None leaves the model's own.
 
@@ -120,11 +150,12 @@ def load_translator(
             task.
         ConfigError: an option is out of range, or the machine lacks what the engine needs.
     """
-    given = {name: value for name, value in search.items() if value is not None}
+    given = given_options(search)
     # Before the model is loaded.
     parse(SearchConfig, given, where="options")
-    choice = {name: value for name, value in (rerank or {}).items() if value not in (None, False)}
+    choice = given_options(rerank or {})
     reranking = parse(RerankConfig, choice, where="options")
+    fusing = parse(FusionConfig, given_options(fusion or {}), where="options")
     from mt import Translator
 
     engine = engine or EngineConfig().engine
@@ -139,6 +170,10 @@ def load_translator(
     # Checked again as a whole: what is given may not go together with what the model brings.
     whole = translator.search_config.model_dump() | given
     translator = translator.with_search(parse(SearchConfig, whole, where="options"))
+    if fusing.fusion_model is not None:
+        translator = translator.with_language_model(
+            fusing.fusion_model, fusing.fusion_weight, engine=engine, threads=threads
+        )
     if not reranking.chooses_by_risk and not reranking.rescores:
         return translator
     return translator.with_reranker(load_reranker(reranking, translator, threads, engine))
@@ -175,7 +210,24 @@ def load_reranker(
                 f"options: {option} writes in the same order as the model; train one with "
                 "model.reverse_target"
             )
-    return Reranker(config, reverse, right_to_left)
+    return Reranker(config, reverse, right_to_left, _fluency(config, translator, threads, engine))
+
+
+def _fluency(
+    config: RerankConfig, translator: Translator, threads: int | None, engine: EngineName
+) -> Fluency | None:
+    if config.language_model is None:
+        return None
+    from mt.language_model import LanguageModel
+    from mt.reranking import Fluency
+
+    model = LanguageModel.load(config.language_model, engine=engine, threads=threads)
+    if model.language != translator.target_language:
+        raise ConfigError(
+            f"options: --rescore-language-model {config.language_model} is of {model.language}; it "
+            f"has to be of {translator.target_language}"
+        )
+    return Fluency(model, translator.search_config.length_penalty)
 
 
 def _check_way(option: str, model: Translator, wanted: tuple[str, str]) -> None:

@@ -160,13 +160,14 @@ def _origin(system: Record) -> str:
 def _choice(reranking: Record) -> list[str]:
     """What chose among candidates: options other than usual, models with their weights."""
     usual = RerankConfig().model_dump()
+    weighted = {name for name in usual if name.endswith("_model")}
     told = []
     for name, value in reranking.items():
         title = name.replace("_", " ")
         if isinstance(value, dict):
             weight = reranking[name.replace("model", "weight")]
             told.append(f"{title} {value['identity'][:12]} with weight {weight:g}")
-        elif value != usual[name] and name not in ("reverse_weight", "right_to_left_weight"):
+        elif value != usual[name] and name.replace("_weight", "_model") not in weighted:
             told.append(title if value is True else f"{title} {value}")
     return told
 

@@ -1,6 +1,7 @@
-"""mt-score: how likely a model, or an ensemble, finds translations that are there already.
+"""mt-score: how likely a model, or an ensemble, finds texts that are there already.
 
-Reads parallel text and writes a line for each pair. What such a line says is `mt.likelihood`'s.
+Reads parallel text, or for a language model text alone, and writes a line for each pair or line.
+What such a line says is `mt.likelihood`'s, and `mt.language_model`'s.
 """
 
 from __future__ import annotations
@@ -9,28 +10,40 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import track
 
-from mt.corpus import read_pairs
+from mt.bundle import Bundle, find_model, load_bundle
+from mt.config import EngineConfig, EngineName
+from mt.corpus import Pairs, read_lines, read_pairs
+from mt.errors import ConfigError
 from mt.likelihood import SCORED, PairScore
 from scripts.console import Version, errors, program, run
 from scripts.options import Engine, LengthPenalty, Model, Threads, load_translator
 
-app = program("Score given translations by a model.")
+if TYPE_CHECKING:
+    from mt import Translator
+    from mt.language_model import LineScore
+
+app = program("Score given texts by a model.")
 
 CHUNK_LINES = 500
-"""Pairs scored together: enough to fill batches of equal length."""
+"""Lines scored together: enough to fill batches of equal length."""
 
 
 @app.command()
 def score(
-    source: Annotated[Path, typer.Option(metavar="F", help="Source text, .gz or .xz too.")],
-    target: Annotated[Path, typer.Option(metavar="F", help="Its translations, line by line.")],
+    target: Annotated[Path, typer.Option(metavar="F", help="Text to score, .gz or .xz too.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F", help="What it translates, line by line; not for language models."
+        ),
+    ] = None,
     model: Model = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write JSON lines, with every piece.")
@@ -40,22 +53,48 @@ def score(
     threads: Threads = None,
     version: Version = False,
 ) -> None:
-    """Score given translations by a model.
+    """Score given translations by a model, or sentences by a language model.
 
     Writes a line for each pair of lines: natural log-probability of the target with its end, number
     of its pieces with its end, score as the search ranks by, and status, with tabs between. A pair
     is never split. One that cannot be scored has its status alone: blank, too_long or
-    unknown_characters.
+    unknown_characters. A language model scores each line of the target by itself, and has the
+    number of words, between white space, in the place of the score.
 
-    The perplexity of a piece, over all pairs scored, stands on standard error at the end.
+    The perplexity of a piece, over all that is scored, stands on standard error at the end; by a
+    language model that of a word too.
     """
-    sources, targets = read_pairs([source], [target])
+    if source is None:
+        if length_penalty is not None:
+            raise ConfigError("options: --length-penalty needs --source")
+        _score_lines(_language_model(model), read_lines(target), engine, threads, as_json)
+        return
+    pairs = read_pairs([source], [target])
     translator = load_translator(model, threads, engine, length_penalty=length_penalty)
+    _score_pairs(translator, pairs, as_json)
+
+
+def main() -> None:
+    run(app)
+
+
+def _language_model(model: Sequence[Path] | None) -> Bundle:
+    """The one that is meant, where there is no source."""
+    folder = model[0] if model else None
+    bundle = load_bundle(find_model(folder))
+    if bundle.config.task != "continue" or (model and len(model) > 1):
+        raise ConfigError(
+            "options: --source is missing, which only one language model goes without"
+        )
+    return bundle
+
+
+def _score_pairs(translator: Translator, pairs: Pairs, as_json: bool) -> None:
     total, pieces = 0.0, 0
     statuses: Counter[str] = Counter()
-    for start in _progress(len(sources)):
+    for start in _progress(len(pairs[0])):
         chunk = slice(start, start + CHUNK_LINES)
-        for pair in translator.score(sources[chunk], targets[chunk]):
+        for pair in translator.score(*(side[chunk] for side in pairs)):
             print(_json(pair) if as_json else _row(pair))
             statuses[pair.status] += 1
             if pair.status == SCORED:
@@ -64,8 +103,30 @@ def score(
     errors.print(_summary(total, pieces, statuses))
 
 
-def main() -> None:
-    run(app)
+def _score_lines(
+    bundle: Bundle,
+    lines: Sequence[str],
+    engine: EngineName | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    from mt.language_model import LanguageModel, perplexity
+
+    model = LanguageModel.from_bundle(
+        bundle, engine=engine or EngineConfig().engine, threads=threads
+    )
+    scores: list[LineScore] = []
+    for start in _progress(len(lines)):
+        scores += model.score(lines[start : start + CHUNK_LINES])
+        for each in scores[start:]:
+            print(_line_json(each) if as_json else _line_row(each))
+    statuses = Counter(each.status for each in scores)
+    whole = ""
+    if statuses[SCORED]:
+        found = perplexity(scores)
+        whole = f"perplexity {found.word:.3f} over {found.words:,} words"
+    total = sum(each.log_probability for each in scores if each.status == SCORED)
+    errors.print(_summary(total, sum(len(each.pieces) for each in scores), statuses, whole))
 
 
 def _progress(lines: int) -> Iterable[int]:
@@ -97,7 +158,24 @@ def _json(pair: PairScore) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
 
-def _summary(total: float, pieces: int, statuses: Counter[str]) -> str:
+def _line_row(line: LineScore) -> str:
+    if line.status != SCORED:
+        return f"\t\t\t{line.status}"
+    return f"{line.log_probability:.4f}\t{len(line.pieces)}\t{line.words}\t{line.status}"
+
+
+def _line_json(line: LineScore) -> str:
+    record = {
+        "status": line.status,
+        "log_probability": line.log_probability if line.status == SCORED else None,
+        "words": line.words,
+        "pieces": line.pieces,
+        "log_probabilities": line.log_probabilities,
+    }
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def _summary(total: float, pieces: int, statuses: Counter[str], words: str = "") -> str:
     left_out = statuses - Counter({SCORED: statuses[SCORED]})
     lines = []
     if pieces:
@@ -105,6 +183,8 @@ def _summary(total: float, pieces: int, statuses: Counter[str]) -> str:
             f"perplexity {math.exp(-total / pieces):.3f} over {pieces:,} pieces of "
             f"{statuses[SCORED]:,} lines"
         )
+    if words:
+        lines.append(words)
     if left_out:
         counts = ", ".join(f"{status} {count:,}" for status, count in sorted(left_out.items()))
         lines.append(f"lines not scored: {counts}")

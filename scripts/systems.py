@@ -51,14 +51,17 @@ class ModelSystem:
         engine: EngineName | None,
         search: dict[str, Any],
         rerank: dict[str, Any] | None = None,
+        fusion: dict[str, Any] | None = None,
     ) -> ModelSystem:
         """A system named after its folders; without any, the bundled model by its own name.
 
         Raises:
             BundleError: a folder cannot be used.
-            ConfigError: an option of `search` or `rerank` is out of range.
+            ConfigError: an option of `search`, `rerank` or `fusion` is out of range.
         """
-        translator = load_translator(folders, threads, engine, rerank=rerank, **search)
+        translator = load_translator(
+            folders, threads, engine, rerank=rerank, fusion=fusion, **search
+        )
         return cls(" + ".join(map(str, folders)) or translator.name, translator)
 
     def with_search(self, search: SearchConfig) -> ModelSystem:

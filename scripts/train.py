@@ -1,7 +1,7 @@
-"""mt-train: train a translation model from a recipe.
+"""mt-train: train a model from a recipe.
 
-Composes a run out of `mt.training`, with BLEU of real translations as its validator, or exact match
-of real answers, shows its events, and turns SIGTERM and SIGINT into a checkpoint.
+Composes a run out of `mt.training` and the validator that its task asks for, shows its events, and
+turns SIGTERM and SIGINT into a checkpoint.
 """
 
 from __future__ import annotations
@@ -9,23 +9,21 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mt.config import DataConfig, Recipe, load_recipe, parse
+from mt.config import DataConfig, Recipe, Task, load_recipe, parse
+from mt.criterion import CRITERIA, find_criterion
 from scripts.console import Version, describe, errors, program, run
 
 if TYPE_CHECKING:
-    from mt.corpus import Pairs
-    from mt.tokenizer import TokenizerPair
     from mt.training import Outcome
-
-T = TypeVar("T")
 
 WORTH_A_LINE = 100_000
 """Pairs whose preparation takes so long that a log should tell of it."""
@@ -38,7 +36,7 @@ def bundled_recipes() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-app = program("Train a translation model from a recipe.")
+app = program("Train a model from a recipe.")
 
 
 @app.command()
@@ -83,6 +81,9 @@ def train(
     init_decoder: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_decoder"))
     ] = None,
+    tokenizers_from: Annotated[
+        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "tokenizers_from"))
+    ] = None,
     prepared: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(DataConfig, "prepared"))
     ] = None,
@@ -91,9 +92,10 @@ def train(
     ] = False,
     version: Version = False,
 ) -> None:
-    """Train a translation model from a recipe, or from two plain files.
+    """Train a model from a recipe, or a translation model from two plain files.
 
-    The best model so far, by BLEU on the validation text, is always in DIR. SIGTERM or Ctrl-C
+    The best model so far, by BLEU on the validation text (exact match where it answers, perplexity
+    where it is a language model), is always in DIR. SIGTERM or Ctrl-C
     saves a checkpoint and leaves; --resume continues, to the same weights as an unbroken run
     (on a CPU in fp32 with the same number of threads and processes).
 
@@ -113,7 +115,11 @@ def train(
             raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
         loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
     loaded = _started_from(
-        loaded, init_from=init_from, init_encoder=init_encoder, init_decoder=init_decoder
+        loaded,
+        init_from=init_from,
+        init_encoder=init_encoder,
+        init_decoder=init_decoder,
+        tokenizers_from=tokenizers_from,
     )
     if prepared is not None:
         data_config = loaded.data.model_copy(update={"prepared": prepared.resolve()})
@@ -168,6 +174,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Here, not above, so that --help need not wait for torch.
     from mt.training import open_run, processes_of_environment
+    from scripts.validation import make_validator
 
     with (
         processes_of_environment() as processes,
@@ -183,7 +190,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         trainer = open_run(
             recipe,
             output,
-            lambda tokenizers, text: _Validator(recipe, tokenizers, text),
+            partial(make_validator, recipe),
             resume=resume,
             processes=processes,
             report=display.show,
@@ -191,8 +198,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
     if processes.first:
-        metric = "exact match" if recipe.task == "answer" else "BLEU"
-        errors.print(_ending(outcome, output, metric), markup=False, emoji=False)
+        errors.print(_ending(outcome, output, recipe.task), markup=False, emoji=False)
         if outcome.reason == "stopped":
             errors.print("continue with --resume")
     if outcome.reason == "stopped":
@@ -200,51 +206,16 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
     return 0
 
 
-def _ending(outcome: Outcome, output: Path, metric: str) -> str:
+def _ending(outcome: Outcome, output: Path, task: Task) -> str:
     ended = (
         f"{outcome.reason} at update {outcome.update:,} after {outcome.seconds / 60:.1f} minutes"
     )
     if outcome.best_score is None:
         return f"{ended}; no validation yet, so no model"
-    best = f"{metric} {outcome.best_score:.2f} at update {outcome.best_update:,}"
+    criterion = CRITERIA[task]
+    score = criterion.sign * outcome.best_score
+    best = f"{criterion.name} {score:.2f} at update {outcome.best_update:,}"
     return f"{ended}; best: {best}; model in {output}"
-
-
-class _Validator:
-    """Translates or answers validation text greedily and scores what comes of it."""
-
-    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
-        count = recipe.training.validate_sentences
-        self.sources, self.references = (_spread(side, count) for side in text)
-        self.text = text
-        self.recipe, self.tokenizers = recipe, tokenizers
-
-    def __call__(self, model: Any) -> Mapping[str, Any]:
-        from mt.engine.reference import TorchEngine
-        from mt.translator import Translator
-
-        translator = Translator(
-            TorchEngine(model),
-            self.tokenizers,
-            self.recipe.search.model_copy(update={"beam_size": 1}),
-            name=self.recipe.name,
-            source_language=self.recipe.data.source_language,
-            target_language=self.recipe.data.target_language,
-            task=self.recipe.task,
-            segmentation=self.recipe.segmentation,
-        )
-        texts = [translation.text for translation in translator.translate(self.sources)]
-        return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
-
-    def _scores(self, texts: Sequence[str]) -> dict[str, Any]:
-        from mt.scoring import bleu
-        from mt.scoring.answers import SIGNATURE, allowed_answers, exact_match
-
-        if self.recipe.task == "answer":
-            allowed = _spread(allowed_answers(*self.text), len(texts))
-            return {"exact": exact_match(texts, allowed), "signature": SIGNATURE}
-        score = bleu(texts, self.references)
-        return {"bleu": score.value, "signature": score.signature}
 
 
 class _StopSignals:
@@ -338,20 +309,22 @@ def _line(record: Mapping[str, Any]) -> str:
             )
         case "validation":
             mark = "  best so far" if record["better"] else ""
-            name, key = ("exact match", "exact") if "exact" in record else ("BLEU", "bleu")
             return (
                 f"update {record['update']:>7,}  validation: nll {record['nll']:.3f}  "
-                f"{name} {record[key]:.2f} (greedy, {record['sentences']:,} sentences)"
-                f"{mark}\n    {record['example']}"
+                f"{_scores(record)}{mark}\n    {record['example']}"
             )
         case _:
             return ""
 
 
-def _spread(lines: Sequence[T], count: int) -> list[T]:
-    """At most count lines, evenly spread over all."""
-    count = min(count, len(lines))
-    return [lines[number * len(lines) // count] for number in range(count)]
+def _scores(record: Mapping[str, Any]) -> str:
+    """What a validation found, in words."""
+    criterion = find_criterion(record)
+    assert criterion is not None
+    how = f"{criterion.how}, {record['sentences']:,} sentences"
+    if "word_perplexity" in record:
+        how += f", {record['word_perplexity']:.2f} per word"
+    return f"{criterion.name} {record[criterion.key]:.2f} ({how})"
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from scripts.evaluation import TestText, text_record
 from scripts.options import (
     BeamSize,
     Engine,
+    LanguageModel,
     LengthPenalty,
     Model,
     ReverseModel,
@@ -55,6 +56,7 @@ def tune(
     model: Model = None,
     reverse_model: ReverseModel = None,
     right_to_left_model: RightToLeftModel = None,
+    language_model: LanguageModel = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the record: texts, models, grids, weights.")
     ] = False,
@@ -70,9 +72,16 @@ def tune(
     changes. Prints the options for mt-translate and mt-evaluate. The best of many looks better than
     it is, so report what it gives on other text.
     """
-    folders = {"reverse_model": reverse_model, "right_to_left_model": right_to_left_model}
+    folders = {
+        "reverse_model": reverse_model,
+        "right_to_left_model": right_to_left_model,
+        "language_model": language_model,
+    }
     if not any(folders.values()):
-        raise ConfigError("options: name --rescore-reverse, --rescore-right-to-left or both")
+        raise ConfigError(
+            "options: name a model: --rescore-reverse, --rescore-right-to-left or "
+            "--rescore-language-model"
+        )
     text = TestText.read(source, reference)
     translator = load_translator(
         model, threads, engine, folders, beam_size=beam_size, length_penalty=length_penalty
@@ -94,6 +103,7 @@ def _tuned(text: TestText, translator: Translator, models: set[str]) -> dict[str
         for name, model, grid in (
             ("reverse_weight", "reverse_model", MODEL_GRID),
             ("right_to_left_weight", "right_to_left_model", MODEL_GRID),
+            ("language_weight", "language_model", MODEL_GRID),
         )
         if model in models
     } | {"length_weight": LENGTH_GRID}
@@ -122,14 +132,14 @@ def _tuned(text: TestText, translator: Translator, models: set[str]) -> dict[str
 
 def _scoring(text: TestText, translator: Translator) -> Callable[[Weights], Score]:
     """BLEU of the text as a function of weights."""
+    from mt.reranking import WEIGHTS
     from mt.scoring import bleu
 
     plans = [translator.plan(line) for line in text.source]
     rescored = translator.rescore([source for plan in plans for source in plan.sources])
 
     def score(weights: Weights) -> Score:
-        order = "reverse_weight", "right_to_left_weight", "length_weight"
-        terms = (1.0, *(weights.get(name, 0.0) for name in order))
+        terms = (1.0, *(weights.get(name, 0.0) for name in WEIGHTS))
         ranked = (each.ranked(terms) for each in rescored)
         translations = [
             translator.finish(plan, [next(ranked)[:1] for _ in plan.sources]).text for plan in plans

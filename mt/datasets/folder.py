@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mt.datasets.agreement import agreement
 from mt.datasets.babi import babi
 from mt.datasets.dataset import Dataset
 from mt.datasets.fetch import Progress, Silent, download, take
@@ -30,7 +31,7 @@ from mt.files import sha256, write_atomic, write_json
 
 DATASETS = {
     dataset.name: dataset
-    for dataset in (multi30k(), *(tatoeba(language) for language in EXPORTS), babi())
+    for dataset in (multi30k(), *(tatoeba(language) for language in EXPORTS), babi(), agreement())
 }
 """Everything there is, by name."""
 RECORD, ORIGINALS = "source.json", "original"

@@ -8,6 +8,7 @@
     adding.py        the sum of two marked numbers, far apart
     copy_memory.py   ten symbols, repeated after a long wait
     reversal.py      digits through the final states of the project's encoder-decoder
+    agreement.py     verbs and pronouns that agree with a subject far away, in a language model
     ablations.py     what each part of the cell is worth in BLEU: `ablated.py` is one run of it,
                      `clamping.py` holds a gate open
 
@@ -35,6 +36,7 @@ NAMES = (
     "adding",
     "copy-memory",
     "reversal",
+    "agreement",
     "ablations",
 )
 

@@ -16,7 +16,7 @@ import torch
 from mt.config import Recipe
 from mt.demonstrations.workspace import Findings
 from mt.engine.reference import TorchEngine
-from mt.model import Seq2Seq
+from mt.model import Model, Seq2Seq
 from mt.scoring import bleu
 from mt.tokenizer import TokenizerPair
 from mt.training import Report, Trainer
@@ -86,7 +86,7 @@ class _Scorer:
     def __init__(self, recipe: Recipe, tokenizers: TokenizerPair) -> None:
         self.recipe, self.tokenizers = recipe, tokenizers
 
-    def __call__(self, model: Seq2Seq, text: Texts) -> Mapping[str, Any]:
+    def __call__(self, model: Model, text: Texts) -> Mapping[str, Any]:
         sources, references = text
         translator = Translator(
             TorchEngine(model),

@@ -28,7 +28,7 @@ from mt.decoding import decode
 from mt.demonstrations.demonstration import Curve, Demonstration, Finding, Picture, Result
 from mt.demonstrations.workspace import Findings, Workspace
 from mt.engine.reference import TorchEngine
-from mt.model import Seq2Seq
+from mt.model import Model, Seq2Seq
 from mt.tokens import END
 from mt.training import Trainer
 
@@ -86,7 +86,7 @@ def pairs(rows: Sequence[Any], order: Order) -> Corpus:
     return Corpus(Sentences.of(sources), Sentences.of(targets), report)
 
 
-def exact_match(model: Seq2Seq, corpus: Corpus) -> float:
+def exact_match(model: Model, corpus: Corpus) -> float:
     """The share of rows of which every digit comes out right, and then the end; greedy search."""
     sources = [corpus.source[number].tolist() for number in range(len(corpus))]
     search = SearchConfig(beam_size=1, max_source_pieces=2000)
@@ -151,7 +151,7 @@ def _test(plan: Plan, order: Order, seed: int, length: int) -> Corpus:
     return pairs(list(random.integers(10, size=(plan.test_rows, length))), order)
 
 
-def _validation(plan: Plan, model: Seq2Seq, order: Order, seed: int) -> Mapping[str, Any]:
+def _validation(plan: Plan, model: Model, order: Order, seed: int) -> Mapping[str, Any]:
     # The trainer keeps the best by "bleu": here it is exact match, in percent.
     match = exact_match(model, _test(plan, order, seed, plan.longest))
     return {"bleu": 100 * match, "signature": f"exact match at {plan.longest} digits"}

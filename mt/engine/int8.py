@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mt.bundle import Bundle
 from mt.config import ModelConfig
+from mt.engine.cells import HiddenForm
 from mt.engine.decoder import BLOCK, OUTPUTS, output_layer, step_graph
 from mt.engine.encoder import encoder_graph, encoder_outputs
 from mt.engine.graph import Graph
@@ -72,16 +73,15 @@ class Int8Engine:
             weights: as a bundle stores them, and as the configuration has them; they are not kept.
             threads: CPU threads that share a product.
         """
-        self._reverse = config.reverse_source
-        self._outputs = encoder_outputs(config)
         self._lexicon = lexicon
         # One after the other, since each takes several times its size while it is made.
-        self._encoder = _session(encoder_graph(config, weights), threads)
+        self._reader = (
+            _Encoder(config, weights, threads) if config.encoder_layers else _Zeros(config)
+        )
         self._step = _Step(step_graph(config, weights), threads)
         if lexicon is not None:
             self._short_step = _Step(step_graph(config, weights, shortlist=True), threads)
             self._output = output_layer(weights)
-        self._source_table = source_table(config, weights)
         self._target_table = target_table(config, weights)
 
     @classmethod
@@ -106,16 +106,7 @@ class Int8Engine:
 
     def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> Int8State:
         """As `Engine.start`."""
-        lengths = np.array([len(source) + 1 for source in sources])
-        tokens = np.full((lengths.max(), len(sources)), PAD)
-        for column, source in enumerate(sources):
-            whole = [*source, END]
-            tokens[: len(whole), column] = whole[::-1] if self._reverse else whole
-        within = np.arange(len(tokens))[:, None] < lengths
-        feeds = {"tokens": tokens, "within": within[..., None], "table": self._source_table}
-        found = self._encoder.run(None, feeds)
-        arrays = dict(zip(self._outputs, found, strict=True))
-        arrays["within"] = within.T[:, None]
+        arrays = self._reader.read(sources)
         everyone = np.arange(len(sources))
         if not shortlist:
             return Int8State(arrays, everyone, everyone, None)
@@ -171,6 +162,42 @@ class Int8Engine:
             "bias": bias[short.tokens],
             "allowed": short.allowed,
         }
+
+
+class _Encoder:
+    """The encoder and the bridge, which read sources into a first state."""
+
+    def __init__(self, config: ModelConfig, weights: Weights, threads: int) -> None:
+        self._reverse = config.reverse_source
+        self._outputs = encoder_outputs(config)
+        self._session = _session(encoder_graph(config, weights), threads)
+        self._table = source_table(config, weights)
+
+    def read(self, sources: Sequence[Sequence[int]]) -> dict[str, NDArray[Any]]:
+        """What a step needs of sources, by name."""
+        lengths = np.array([len(source) + 1 for source in sources])
+        tokens = np.full((lengths.max(), len(sources)), PAD)
+        for column, source in enumerate(sources):
+            whole = [*source, END]
+            tokens[: len(whole), column] = whole[::-1] if self._reverse else whole
+        within = np.arange(len(tokens))[:, None] < lengths
+        feeds = {"tokens": tokens, "within": within[..., None], "table": self._table}
+        found = self._session.run(None, feeds)
+        return {**dict(zip(self._outputs, found, strict=True)), "within": within.T[:, None]}
+
+
+class _Zeros:
+    """The first state of a language model, which reads no source."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self._width = config.decoder_layers * config.decoder_hidden_size
+        self._form = HiddenForm(bounded=config.output_tanh)
+
+    def read(self, sources: Sequence[Sequence[int]]) -> dict[str, NDArray[Any]]:
+        """As `_Encoder.read`; of the sources only their number matters."""
+        shape = len(sources), self._width
+        hidden = np.full(shape, self._form.zero, self._form.dtype)
+        return {"hidden": hidden, "cell": np.zeros(shape, np.float32)}
 
 
 class _Step:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mt.engine.shortlist import shortlists
 from mt.errors import ConfigError
 from mt.lexicon import Lexicon
-from mt.model import DecoderState, Seq2Seq
+from mt.model import DecoderState, Model
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -40,7 +40,7 @@ class TorchEngine:
     begin = BEGIN
     end = END
 
-    def __init__(self, model: Seq2Seq, name: str = "fp32", lexicon: Lexicon | None = None) -> None:
+    def __init__(self, model: Model, name: str = "fp32", lexicon: Lexicon | None = None) -> None:
         """`model` is shared, not copied; it is used as it is, where it is, at each call."""
         self._model = model
         self._lexicon = lexicon
@@ -49,7 +49,7 @@ class TorchEngine:
     @classmethod
     def load(
         cls,
-        model: Seq2Seq,
+        model: Model,
         name: str,
         lexicon: Lexicon | None = None,
         threads: int | None = None,

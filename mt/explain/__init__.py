@@ -9,6 +9,9 @@ walk.py          one unit, step by step
 record.py        all of it in JSON's types
 probe.py         which units keep track of something, over many sentences
 labels.py        what there is to keep track of
+examination.py   a language model asked for agreement over a distance
+agreement.py     how often it prefers the right form
+carriers.py      the units that it owes that to
 threshold.py     how well one number tells yes from no
 """
 

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mt.lstm import LSTM, Gates, LoopedLSTM, LSTMCell, LSTMState, VariantCell, zero_state
-from mt.model import Seq2Seq
+from mt.model import Decoder, Encoder, Model
+
+M = TypeVar("M", bound=Model)
 
 
 class WatchedLayer(nn.Module):
@@ -59,11 +62,12 @@ class WatchedLayer(nn.Module):
         return True, False
 
 
-def watch(model: Seq2Seq) -> Seq2Seq:
+def watch(model: M) -> M:
     """A copy of a model, in evaluation mode and without gradients, all layers of it watched."""
     watched = copy.deepcopy(model).eval().requires_grad_(False)
-    for side in (watched.encoder, watched.decoder):
-        side.layers = nn.ModuleList(WatchedLayer(layer) for layer in _of(side.layers))
+    for side in watched.children():
+        if isinstance(side, Encoder | Decoder):
+            side.layers = nn.ModuleList(WatchedLayer(layer) for layer in _of(side.layers))
     return watched.requires_grad_(False)  # again: cells come with gradients
 
 

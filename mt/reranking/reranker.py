@@ -28,6 +28,7 @@ class Reranker:
     config: RerankConfig
     reverse: PairScorer | None = None
     right_to_left: PairScorer | None = None
+    language: PairScorer | None = None
 
     def check(self, config: SearchConfig) -> None:
         """Refuse decoding options that leave nothing to choose among.
@@ -44,7 +45,11 @@ class Reranker:
     def record(self) -> dict[str, Any]:
         """All that decides the choice, as JSON has it: options, and the models by their weights."""
         models = {"reverse_model": self.reverse, "right_to_left_model": self.right_to_left}
-        return self.config.model_dump(mode="json", exclude=set(models)) | {
+        unused = {"language_model", "language_weight"}
+        if self.language is not None:
+            # Else left out, so that jobs begun before there was one go on.
+            models, unused = models | {"language_model": self.language}, set()
+        return self.config.model_dump(mode="json", exclude=models.keys() | unused) | {
             name: None if model is None else {"identity": model.identity, "engine": model.engine}
             for name, model in models.items()
         }
@@ -96,6 +101,7 @@ class Reranker:
             [_texts(tokenizers, each) for each in found],
             self.reverse,
             self.right_to_left,
+            self.language,
         )
 
     def _least_risk(

@@ -5,6 +5,7 @@ hypothesis.py    what comes out, and what it is worth
 beam.py          the best hypotheses: greedy and beam search
 sampling.py      drawn ones
 forced.py        given ones
+words.py         next words, of as many tokens as each takes
 constraints.py   rules on what may be written, laid over a scorer
 """
 
@@ -23,6 +24,7 @@ from mt.search.scorer import (
     TopScorer,
     refuse_nonsense,
 )
+from mt.search.words import next_words
 
 __all__ = [
     "Constrained",
@@ -36,6 +38,7 @@ __all__ = [
     "TopScorer",
     "force",
     "length_penalty",
+    "next_words",
     "refuse_nonsense",
     "sample",
     "search",

@@ -1,4 +1,4 @@
-"""What a run starts from, if not from chance: a model, or the halves of two.
+"""What a run starts from, if not from chance: a model, the halves of two, or a vocabulary.
 
 Knows model folders and which of their parts a new model takes. Does not know what it is then
 trained on. An encoder brings the source tokenizer it has learned, a decoder the target one; what
@@ -14,7 +14,7 @@ from typing import Protocol
 from mt.bundle import Bundle, load_bundle
 from mt.config import DataConfig, ModelConfig, Recipe
 from mt.errors import BundleError, ConfigError
-from mt.model import Seq2Seq
+from mt.model import Model, make_model
 from mt.parameters import Part, load_model, load_part
 from mt.tokenizer import TokenizerPair
 
@@ -27,10 +27,10 @@ class Initial(Protocol):
 
     @property
     def identity(self) -> str:
-        """Which weights they are, by their hashes."""
+        """Which weights they are, by their hashes; empty where none are taken."""
         ...
 
-    def model(self, config: ModelConfig) -> Seq2Seq:
+    def model(self, config: ModelConfig) -> Model:
         """A model of this configuration with those weights.
 
         Raises:
@@ -46,7 +46,7 @@ class Whole:
         self._bundle = load_bundle(folder)
         self.tokenizers, self.identity = self._bundle.tokenizers, self._bundle.identity
 
-    def model(self, config: ModelConfig) -> Seq2Seq:
+    def model(self, config: ModelConfig) -> Model:
         """As `Initial.model`."""
         bundle = self._bundle
         _check_order("init_from", bundle, config)
@@ -72,7 +72,7 @@ class Halves:
             part if part in folders else next(iter(folders)) for part in ("encoder", "decoder")
         )
         for part, side in ((encoder, "source"), (decoder, "target")):
-            self._check_language(part, side, data)
+            _check_language(f"init_{part} {folders[part]}", self._bundles[part], side, data)
         source = self._bundles[encoder].tokenizers.source
         target = self._bundles[decoder].tokenizers.target
         if joint and source.content != target.content:
@@ -83,11 +83,11 @@ class Halves:
         self.tokenizers = TokenizerPair(source, target)
         self.identity = ", ".join(f"{p} of {b.identity}" for p, b in self._bundles.items())
 
-    def model(self, config: ModelConfig) -> Seq2Seq:
+    def model(self, config: ModelConfig) -> Model:
         """As `Initial.model`; what no half brings is drawn by torch's own generator."""
         if "decoder" in self._bundles:
             _check_order("init_decoder", self._bundles["decoder"], config)
-        model = Seq2Seq(config, *map(len, self.tokenizers))
+        model = make_model(config, *map(len, self.tokenizers))
         for part, bundle in self._bundles.items():
             try:
                 load_part(model, bundle, part)
@@ -95,15 +95,43 @@ class Halves:
                 raise BundleError(f"init_{part} {self._folders[part]}: {error}") from error
         return model
 
-    def _check_language(self, part: Part, side: str, data: DataConfig) -> None:
-        """Refuse a tokenizer of another language, which would spell text letter by letter."""
-        name = f"{side}_language"
-        found, wanted = getattr(self._bundles[part].config, name), getattr(data, name)
-        if found != wanted:
-            raise ConfigError(
-                f"init_{part} {self._folders[part]}: its {side} tokenizer is of {found!r}, and "
-                f"data.{name} is {wanted!r}"
-            )
+
+class Vocabulary:
+    """The tokenizers of a model folder; all weights start anew."""
+
+    identity = ""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        """Read the folder; a language model takes the target side for both.
+
+        Raises:
+            BundleError: it cannot be used.
+            ConfigError: its tokenizers are of other languages, or not joint where they have to be.
+        """
+        bundle = load_bundle(folder)
+        source, target = bundle.tokenizers
+        _check_language(f"tokenizers_from {folder}", bundle, "target", recipe.data)
+        if recipe.task == "continue":
+            source = target
+        else:
+            _check_language(f"tokenizers_from {folder}", bundle, "source", recipe.data)
+        if recipe.tokenizer.joint and source.content != target.content:
+            raise ConfigError(f"tokenizer.joint: {folder} has two tokenizers")
+        self.tokenizers = TokenizerPair(source, target)
+
+    def model(self, config: ModelConfig) -> Model:
+        """As `Initial.model`."""
+        return make_model(config, *map(len, self.tokenizers))
+
+
+def _check_language(option: str, bundle: Bundle, side: str, data: DataConfig) -> None:
+    """Refuse a tokenizer of another language, which would spell text letter by letter."""
+    name = f"{side}_language"
+    found, wanted = getattr(bundle.config, name), getattr(data, name)
+    if found != wanted:
+        raise ConfigError(
+            f"{option}: its {side} tokenizer is of {found!r}, and data.{name} is {wanted!r}"
+        )
 
 
 def _check_order(option: str, bundle: Bundle, config: ModelConfig) -> None:
@@ -124,6 +152,8 @@ def initial(recipe: Recipe) -> Initial | None:
     """
     if recipe.init_from is not None:
         return Whole(recipe.init_from)
+    if recipe.tokenizers_from is not None:
+        return Vocabulary(recipe, recipe.tokenizers_from)
     given: dict[Part, Path | None] = {
         "encoder": recipe.init_encoder,
         "decoder": recipe.init_decoder,

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from mt.config import TrainingConfig
 from mt.corpus import Corpus, epoch_batches, make_batch
-from mt.model import Seq2Seq
+from mt.criterion import find_criterion
+from mt.model import Model
 from mt.training.checkpoint import (
     Progress,
     append_metrics,
@@ -36,10 +37,10 @@ from mt.training.processes import Processes
 from mt.training.schedule import learning_rate
 from mt.training.step import Stepper, StepReport
 
-Validate = Callable[[Seq2Seq], Mapping[str, Any]]
-"""Scores of a model; "exact" where it is given, else "bleu", the higher the better, decides which
-model is kept, and "signature" says how it was measured."""
-Publish = Callable[[Seq2Seq, Mapping[str, Any]], None]
+Validate = Callable[[Model], Mapping[str, Any]]
+"""Scores of a model; one of them, as `mt.criterion` has it, decides which model is kept, and
+"signature" says how it was measured."""
+Publish = Callable[[Model, Mapping[str, Any]], None]
 """Makes the best model so far the run's result, with the record of its validation."""
 EpochCorpus = Callable[[int], Corpus]
 """The training pairs as an epoch, counted from 0, sees them."""
@@ -54,6 +55,7 @@ class Outcome:
     reason: Literal["finished", "early stop", "stopped"]
     update: int
     best_score: float | None
+    """The higher the better: a perplexity has its sign turned."""
     best_update: int
     seconds: float
 
@@ -63,7 +65,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Model,
         corpus: EpochCorpus,
         validation: Corpus,
         config: TrainingConfig,
@@ -303,4 +305,6 @@ class Trainer:
 
 
 def _deciding(scores: Mapping[str, Any]) -> float:
-    return float(scores.get("exact", scores.get("bleu", 0.0)))
+    """The higher the better; 0 in a process that has not validated."""
+    criterion = find_criterion(scores)
+    return float(criterion.sign * scores[criterion.key]) if criterion else 0.0

@@ -22,7 +22,7 @@ from mt.config import TrainingConfig
 from mt.corpus import Batch
 from mt.divergence import divergence
 from mt.loss import Loss, cross_entropy
-from mt.model import Seq2Seq
+from mt.model import Model
 from mt.tokens import PAD
 
 
@@ -42,12 +42,12 @@ class Terms(NamedTuple):
 class Objective(nn.Module):
     """The loss of one model. Its own parameters are those that no part of the model needs."""
 
-    def __init__(self, model: Seq2Seq, config: TrainingConfig) -> None:
+    def __init__(self, model: Model, config: TrainingConfig) -> None:
         super().__init__()
         self.config = config
         self.bag_of_words = BagOfWords(model) if config.bag_of_words else None
 
-    def forward(self, model: Seq2Seq, batch: Batch) -> Terms:
+    def forward(self, model: Model, batch: Batch) -> Terms:
         """The terms of a batch."""
         config = self.config
         passes = 2 if config.r_drop else 1
@@ -66,7 +66,7 @@ class Objective(nn.Module):
         return Terms(total, nll, apart.detach(), bag.detach())
 
 
-def token_loss(model: Seq2Seq, readouts: Tensor, target: Tensor, *, smoothing: float) -> Loss:
+def token_loss(model: Model, readouts: Tensor, target: Tensor, *, smoothing: float) -> Loss:
     """The cross entropy of readouts [T, B, E] of the targets [B, T]; padding is left out."""
     targets = target.T
     real = targets != PAD
@@ -75,7 +75,7 @@ def token_loss(model: Seq2Seq, readouts: Tensor, target: Tensor, *, smoothing: f
     )
 
 
-def _divergence(model: Seq2Seq, readouts: Tensor, target: Tensor) -> Tensor:
+def _divergence(model: Model, readouts: Tensor, target: Tensor) -> Tensor:
     """Of readouts [T, 2 B, E], where row B + n is the second pass of row n."""
     first, second = readouts.chunk(2, dim=1)
     real = target[: len(target) // 2].T != PAD

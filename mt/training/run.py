@@ -27,10 +27,11 @@ from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import Purpose, Recipe
 from mt.corpus import Pairs, Progress, read_tokenizers
-from mt.errors import BundleError, ConfigError, TrainingError
+from mt.criterion import CRITERIA
+from mt.errors import BundleError, TrainingError
 from mt.files import write_atomic, write_json
 from mt.lexicon import Lexicon, Side, learn_lexicon
-from mt.model import Seq2Seq
+from mt.model import Model, make_model
 from mt.parameters import half_precision
 from mt.tokenizer import TokenizerPair
 from mt.training.checkpoint import POINTER, append_metrics
@@ -41,10 +42,16 @@ from mt.training.processes import Processes
 
 RUN_FOLDER, RUN_RECORD = "run", "run.json"
 _PLACES = {"train_source", "train_target", "valid_source", "valid_target", "exclude", "prepared"}
-_VALIDATION = ("update", "epoch", "nll", "bleu", "exact", "signature")
+_SCORES = (*(criterion.key for criterion in CRITERIA.values()), "word_perplexity")
+_VALIDATION = ("update", "epoch", "nll", *_SCORES, "signature")
 # Not recorded where they are the default.
 _PURPOSE = {name: field.default for name, field in Purpose.model_fields.items()}
-_STARTS = {"init_from": True, "init_encoder": True, "init_decoder": True}
+_STARTS = {
+    "init_from": True,
+    "init_encoder": True,
+    "init_decoder": True,
+    "tokenizers_from": True,
+}
 
 
 def open_run(
@@ -70,13 +77,11 @@ def open_run(
 
     Raises:
         CorpusError: the text cannot be used.
-        ConfigError: the tokenizer does not suit the text, or the task is not trained here.
+        ConfigError: the tokenizer does not suit the text.
         BundleError: a folder to start from cannot be used.
         TrainingError: `output` holds a run and resume was not asked for, holds another run or a
             model without its run, or cannot be written; or the device asked for is not there.
     """
-    if recipe.task == "continue":
-        raise ConfigError('task = "continue" is of language models, which are not trained here')
     processes = processes or Processes()
     # The first process begins the run, so all others find it begun.
     with processes.first_goes_first():
@@ -102,7 +107,7 @@ def _open(
         torch.manual_seed(recipe.training.seed)
         tokenizers = data.tokenizers
         model = (
-            Seq2Seq(recipe.model, len(tokenizers.source), len(tokenizers.target))
+            make_model(recipe.model, len(tokenizers.source), len(tokenizers.target))
             if start is None
             else start.model(recipe.model)
         )
@@ -210,7 +215,7 @@ def _defaults(table: str) -> dict[str, Any]:
     return {name: field.default for name, field in fields if not field.is_required()}
 
 
-def _announce(folder: Path, model: Seq2Seq, data: Data, report: Report) -> None:
+def _announce(folder: Path, model: Model, data: Data, report: Report) -> None:
     record = {
         "event": "start",
         "update": 0,
@@ -224,7 +229,7 @@ def _announce(folder: Path, model: Seq2Seq, data: Data, report: Report) -> None:
 
 def _publisher(
     output: Path, recipe: Recipe, data: Data, initial: str
-) -> Callable[[Seq2Seq, Mapping[str, Any]], None]:
+) -> Callable[[Model, Mapping[str, Any]], None]:
     config = BundleConfig(
         name=recipe.name,
         source_language=recipe.data.source_language,
@@ -241,7 +246,7 @@ def _publisher(
         source, target = (Side(s.ids, s.starts) for s in (data.corpus.source, data.corpus.target))
         return learn_lexicon(source, target, *map(len, data.tokenizers))
 
-    def publish(model: Seq2Seq, record: Mapping[str, Any]) -> None:
+    def publish(model: Model, record: Mapping[str, Any]) -> None:
         made = {
             "pairs": str(data.corpus.report),
             "licence": recipe.data.licence,
@@ -251,7 +256,8 @@ def _publisher(
             **{key: record[key] for key in _VALIDATION if key in record},
         }
         weights = half_precision(model)
-        bundle = Bundle(config, data.tokenizers, weights, made, lexicon=lexicon())
+        table = None if recipe.task == "continue" else lexicon()
+        bundle = Bundle(config, data.tokenizers, weights, made, lexicon=table)
         save_bundle(output, bundle, model_card(bundle))
 
     return publish

@@ -19,7 +19,7 @@ from mt.config import TrainingConfig
 from mt.corpus import Batch, Corpus, make_batch
 from mt.errors import TrainingError
 from mt.loss import Loss
-from mt.model import Seq2Seq
+from mt.model import Model
 from mt.training.averaging import make_averaging
 from mt.training.objective import Objective, token_loss
 from mt.training.processes import Processes
@@ -44,7 +44,7 @@ class StepReport(NamedTuple):
 class Stepper:
     """Moves one model, update by update."""
 
-    def __init__(self, model: Seq2Seq, config: TrainingConfig, processes: Processes) -> None:
+    def __init__(self, model: Model, config: TrainingConfig, processes: Processes) -> None:
         """Takes the model to its device and sets the number of torch's threads.
 
         Raises:

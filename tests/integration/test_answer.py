@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from mt.bundle import load_bundle
-from mt.config import load_recipe
 from mt.datasets.babi import SIZES
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines, write_recipe
@@ -186,13 +185,3 @@ def test_a_run_does_not_go_on_with_another_task(model, tmp_path):
     recipe.write_text(recipe.read_text().removeprefix(PURPOSE))
     done = call("train", recipe, "--output", folder / "model", "--resume")
     assert_mistake(done, "begun with task = 'answer', the recipe now says 'translate'")
-
-
-def test_language_models_are_not_trained_by_a_recipe_of_pairs(model, tmp_path):
-    recipe = tmp_path / "tiny.toml"
-    shutil.copytree(model.parent, tmp_path / "copy")
-    text = (tmp_path / "copy" / "tiny.toml").read_text().replace('"answer"', '"continue"')
-    recipe.write_text(text)
-    assert load_recipe(recipe).task == "continue"
-    done = call("train", recipe, "--data", tmp_path / "copy", "--output", tmp_path / "model")
-    assert_mistake(done, 'task = "continue" is of language models')

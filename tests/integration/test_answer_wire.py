@@ -1,5 +1,6 @@
 """POST /v1/answer, over stand-in workers; and that what answers is never a language or a way."""
 
+import dataclasses
 import logging
 import shutil
 
@@ -15,7 +16,7 @@ from service.settings import Settings
 from service.texts.catalogue import Catalogue, load_catalogue
 from service.workers.work import Batch, Options
 from service.workers.worker import translate_batch
-from support.bundles import tiny_bundle
+from support.bundles import tiny_bundle, tiny_language_bundle
 from support.serving import ask
 from support.workers import StubWorkers, stub_model
 
@@ -164,10 +165,9 @@ def test_two_models_of_one_name_are_refused_whatever_they_do():
 
 def test_a_folder_of_models_is_read_by_what_each_is_for(tmp_path, caplog):
     shutil.copytree(BUNDLED_MODELS / "de-en", tmp_path / "de-en")
-    bundle = tiny_bundle()
-    for name, task in (("small-talk", "answer"), ("words", "continue")):
-        config = bundle.config.model_copy(update={"task": task})
-        made = type(bundle)(config, bundle.tokenizers, bundle.weights, bundle.record)
+    answers = tiny_bundle().config.model_copy(update={"task": "answer"})
+    small_talk = dataclasses.replace(tiny_bundle(), config=answers)
+    for name, made in (("small-talk", small_talk), ("words", tiny_language_bundle())):
         save_bundle(tmp_path / name, made, model_card(made))
     with caplog.at_level(logging.WARNING, "mt.service"):
         served = load_catalogue(Settings(models=tmp_path))

@@ -26,6 +26,7 @@ TINY: dict[str, dict[str, Any]] = {
     "adding": {"lengths": (4, 6), "hidden": 4},
     "copy-memory": {"delays": (3,), "hidden": 4},
     "reversal": {"cases": (("reversed", 8), ("copied", 8)), "test_rows": 10, "epoch_rows": 40},
+    "agreement": {"train": 8, "valid": 2, "test": 6, "vocabulary_size": 100, "hidden": 8},
     "ablations": {
         "hidden": 8,
         "epoch_updates": 2,
@@ -41,7 +42,7 @@ def tiny(name: str) -> Any:
     plan = find_demonstration(name).smoke._replace(**TINY[name])
     if hasattr(plan, "schooling"):
         plan = plan._replace(schooling=plan.schooling._replace(updates=40, rows=4))
-    if name == "reversal":
+    if name in ("reversal", "agreement"):
         changes = {"updates": 6, "validate_every": 3, "checkpoint_every": 3}
         plan = plan._replace(training=plan.training.model_copy(update=changes))
     return plan

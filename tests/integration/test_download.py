@@ -403,7 +403,7 @@ def test_the_command_fetches_and_says_what_there_is(tmp_path):
     assert "licence: Tatoeba sentences, CC BY 2.0 FR" in first.stdout.decode()
     assert first.stderr.decode().splitlines() == [
         f"next: mt-train RECIPE --data {tmp_path}/data --output DIR, where RECIPE is one of "
-        "tatoeba-de-en, tatoeba-de-en-longer, tatoeba-en-de"
+        "tatoeba-de-en, tatoeba-de-en-longer, tatoeba-en-de, tatoeba-en-language-model"
     ]
     assert f"is complete since {record['downloaded']}: nothing to do" in second.stdout.decode()
     assert len(origin.requests) == 1
@@ -442,7 +442,7 @@ def test_every_recipe_names_texts_that_can_be_had(recipe):
         dataset = DATASETS[path.parent.name]
         if dataset.name == "multi30k":
             assert path.name in {*EXPECTED, *MADE}
-        elif dataset.name == "babi":
+        elif dataset.name in ("babi", "agreement"):
             assert path.name.removesuffix(".xz") in dataset.read(Path()).files
         else:
             split, language, suffix = path.name.split(".")

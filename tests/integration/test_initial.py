@@ -14,6 +14,7 @@ from mt.config import load_recipe
 from mt.errors import BundleError, ConfigError
 from mt.parameters import half_precision
 from mt.training import Trainer, open_run
+from mt.translator import Translator
 from support.commands import assert_mistake, call
 from support.recipes import write_recipe
 
@@ -105,6 +106,45 @@ def test_one_half_of_a_model_of_both_languages_brings_both_tokenizers(recipe, tm
     trainer.run()
     made = load_bundle(tmp_path / "student")
     assert made.tokenizers.target.content == teacher.tokenizers.target.content
+
+
+def language_recipe(folder: Path, **changes: Any) -> Path:
+    """Of a language model of the tiny task's English."""
+    english = {f"data__{side}_language": "en" for side in ("source", "target")}
+    files = {"data__train_source": ["train.en"], "data__valid_source": "valid.en"}
+    model = {"model__encoder_layers": 0, "model__context_size": 0, "tokenizer__joint": True}
+    recipe = write_recipe(folder, **SHORT, **english, **files, **model, **changes)
+    recipe.write_text('task = "continue"\n' + recipe.read_text(encoding="utf-8"), encoding="utf-8")
+    return recipe
+
+
+def test_a_language_model_takes_the_target_tokenizer_of_another_model(recipe, tmp_path):
+    opened(recipe, tmp_path / "translator").run()
+    translator = load_bundle(tmp_path / "translator")
+    made = language_recipe(tmp_path / "language")
+    folder = tmp_path / "translator"
+    done = call("train", made, "--tokenizers-from", folder, "--output", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+
+    found = load_bundle(tmp_path / "model")
+    assert found.tokenizers.target.content == translator.tokenizers.target.content
+    assert found.config.joint_vocabulary
+    assert "fine_tuned_from" not in found.record
+    fused = Translator.load(folder).with_language_model(tmp_path / "model", 0.2)
+    assert fused.translate(["zwei Hunde und drei Katzen"])
+    done = call(
+        "train", made, "--tokenizers-from", folder, "--output", tmp_path / "model", "--resume"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_tokenizers_of_other_languages_or_beside_halves_are_refused(german, recipe, tmp_path):
+    made = language_recipe(tmp_path / "language")
+    with pytest.raises(ConfigError, match=r"its target tokenizer is of 'de', and .* is 'en'"):
+        opened(made, tmp_path / "model", tokenizers_from=german)
+    folders = ("--tokenizers-from", german, "--init-encoder", german)
+    result = call("train", recipe, *folders, "--output", tmp_path / "model")
+    assert_mistake(result, "leave out tokenizers_from")
 
 
 @pytest.mark.parametrize("half", ["init_encoder", "init_decoder"])

@@ -31,7 +31,13 @@ import pytest
 from typer.main import get_command
 
 from mt.bundle import save_bundle
-from support.bundles import SOURCES, TARGETS, save_tiny_bundle, tiny_bundle
+from support.bundles import (
+    SOURCES,
+    TARGETS,
+    save_tiny_bundle,
+    tiny_bundle,
+    tiny_language_bundle,
+)
 from support.commands import ROOT, call
 
 READMES = ("README.md", "scripts/README.md")
@@ -130,6 +136,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
     save_answering(folder)
+    save_bundle(folder / "runs" / "words", tiny_language_bundle(), "card")
     for name in ("A", "B", "tatoeba-de-en"):
         events = [
             {"event": "train", "update": 1, "loss": 5.0, "learning_rate": 0.001},

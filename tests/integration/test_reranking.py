@@ -15,11 +15,12 @@ import pytest
 from mt import Translator
 from mt.bundle import Bundle, load_bundle, save_bundle
 from mt.card import model_card
-from mt.config import RerankConfig, SearchConfig
-from mt.reranking import Reranker
+from mt.config import FusionConfig, RerankConfig, SearchConfig
+from mt.language_model import LanguageModel
+from mt.reranking import Fluency, Reranker
 from mt.scoring import TRIALS
 from mt.tokenizer import TokenizerPair
-from support.bundles import SOURCES, TARGETS, tiny_bundle
+from support.bundles import SOURCES, TARGETS, tiny_bundle, tiny_language_bundle
 from support.commands import assert_mistake, call, run
 from support.recipes import pairs, write_lines, write_recipe
 
@@ -49,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store(folder / "other", tiny_bundle(context_size=7))
     store(folder / "reverse", turned(tiny_bundle()))
     store(folder / "backward", tiny_bundle(reverse_target=True))
+    store(folder / "language", tiny_language_bundle())
     write_lines(folder / "text.de", [*SOURCES, "", "---"])
     write_lines(folder / "text.en", [*TARGETS, "no", "---"])
     return folder
@@ -107,15 +109,32 @@ def test_the_choice_of_the_command_is_that_of_the_library(folder: Path) -> None:
             "right_to_left_model": "backward",
             "reverse_weight": 0.7,
             "right_to_left_weight": 0.4,
+            "language_model": "language",
+            "language_weight": 0.6,
             "length_weight": 0.1,
         }
     )
     rescored = translated(
         folder, *model, "--rescore-reverse", "reverse", "--rescore-right-to-left", "backward",
-        "--reverse-weight", "0.7", "--right-to-left-weight", "0.4", "--length-weight", "0.1",
+        "--rescore-language-model", "language", "--reverse-weight", "0.7",
+        "--right-to-left-weight", "0.4", "--language-weight", "0.6", "--length-weight", "0.1",
     )  # fmt: skip
-    assert rescored == expected(plain, Reranker(config, reverse, backward))
+    fluency = Fluency(LanguageModel.load(folder / "language"), plain.search_config.length_penalty)
+    assert rescored == expected(plain, Reranker(config, reverse, backward, fluency))
     assert len({*map(tuple, (chosen, rescored, translated(folder, *model)))}) == 3
+
+
+def test_a_language_model_takes_part_in_the_search(folder: Path) -> None:
+    fused = Translator.load(folder / "model").with_language_model(folder / "language", 0.7)
+    expected = [found.text for found in fused.translate([*SOURCES, "", "---"])]
+    options = ("--model", folder / "model", "--language-model", "language")
+    assert translated(folder, *options, "--fusion-weight", "0.7") == expected
+    assert translated(folder, *options, "--fusion-weight", "0.7", "--workers", "2") == expected
+    text = ("--source", "text.de", "--reference", "text.en", "--model", "model")
+    result = call("evaluate", *text, "--language-model", "language", "--json", folder=folder)
+    assert result.returncode == 0, result.stderr
+    weight = FusionConfig().fusion_weight
+    assert json.loads(result.stdout)["engine"].startswith(f"int8 + {weight:g} int8 language model")
 
 
 def test_all_models_score_by_the_length_penalty_asked_for(folder: Path) -> None:
@@ -179,12 +198,17 @@ def test_the_record_names_what_chose(folder: Path) -> None:
 
 def test_weights_are_found_and_give_what_was_said(folder: Path) -> None:
     text = ("--source", "text.de", "--reference", "text.en", "--model", "model")
-    models = ("--rescore-reverse", "reverse", "--rescore-right-to-left", "backward")
+    models = (
+        *("--rescore-reverse", "reverse", "--rescore-right-to-left", "backward"),
+        *("--rescore-language-model", "language"),
+    )
     result = call("tune", *text, *models, "--json", folder=folder)
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout)
     assert record["method"] == "coordinate search over grids, by BLEU"
-    assert set(record["found"]) == {"reverse_weight", "right_to_left_weight", "length_weight"}
+    assert set(record["found"]) == {
+        *("reverse_weight", "right_to_left_weight", "language_weight", "length_weight"),
+    }
     assert record["bleu"]["rescored"] >= record["bleu"]["search"]
 
     def bleu(*arguments: str) -> float:
@@ -208,6 +232,10 @@ def test_weights_are_found_and_give_what_was_said(folder: Path) -> None:
         (("--rescore-reverse", "model"), ("model translates de to en", "it has to be en to de")),
         (("--rescore-right-to-left", "reverse"), ("translates en to de",)),
         (("--rescore-right-to-left", "other"), ("other writes in the same order as the model",)),
+        (("--rescore-language-model", "other"), ("tiny-de-en", "no language model")),
+        (("--language-weight", "1"), ("language_weight needs language_model",)),
+        (("--language-model", "other"), ("tiny-de-en", "no language model")),
+        (("--fusion-weight", "1"), ("fusion_weight needs fusion_model",)),
         (("--rescore-reverse", "nowhere"), ("nowhere is not a model folder",)),
         (("--mbr", "3", "--temperature", "1"), ("temperature = 1 draws the translation",)),
         (("--mbr", "3", "--n-best", "5", "--format", "jsonl"), ("more than 3 candidates",)),
@@ -226,5 +254,8 @@ def test_mistakes_are_told_in_one_line(
 def test_finished_translations_leave_nothing_to_choose(folder: Path) -> None:
     text = ("--source", "text.de", "--reference", "text.en")
     result = call("evaluate", *text, "--translations", "text.en", "--mbr", "3", folder=folder)
+    assert_mistake(result, "--translations are finished")
+    fused = ("--translations", "text.en", "--language-model", "language")
+    result = call("evaluate", *text, *fused, folder=folder)
     assert_mistake(result, "--translations are finished")
     assert_mistake(call("tune", *text, "--model", "model", folder=folder), "--rescore-reverse")

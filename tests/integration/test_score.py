@@ -55,7 +55,7 @@ def test_every_pair_of_lines_has_a_line_and_the_perplexity_comes_last(folder: Pa
 
 def test_json_lines_hold_every_piece(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     score(
-        folder / "text.de", folder / "text.en", [folder / "model"], as_json=True, length_penalty=0.0
+        folder / "text.en", folder / "text.de", [folder / "model"], as_json=True, length_penalty=0.0
     )
 
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -76,7 +76,7 @@ def test_json_lines_hold_every_piece(folder: Path, capsys: pytest.CaptureFixture
 
 def test_several_models_score_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = [folder / "model", folder / "other"]
-    score(folder / "text.de", folder / "text.en", models)
+    score(folder / "text.en", folder / "text.de", models)
 
     pairs = Translator.load_ensemble(models).score(SOURCES, TARGETS)
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
@@ -108,4 +108,4 @@ def test_models_that_do_not_go_together_are_refused(folder: Path, tmp_path: Path
 def test_uneven_files_are_refused_before_a_model_is_loaded(folder: Path, tmp_path: Path) -> None:
     write_lines(tmp_path / "short.en", ["Good morning."])
     with pytest.raises(CorpusError, match=r"text.de has 26 lines .*short.en 1: line 2 has no"):
-        score(folder / "text.de", tmp_path / "short.en", [tmp_path / "nowhere"])
+        score(tmp_path / "short.en", folder / "text.de", [tmp_path / "nowhere"])

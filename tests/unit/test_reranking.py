@@ -17,14 +17,15 @@ from mt.config import RerankConfig, SearchConfig
 from mt.decoding import decode
 from mt.engine import load_engine
 from mt.errors import ConfigError
+from mt.language_model import LanguageModel
 from mt.likelihood import SCORED, UNKNOWN_CHARACTERS, PairScore
-from mt.reranking import Reranker, Rescored, tune
+from mt.reranking import Fluency, Reranker, Rescored, tune
 from mt.reranking.rescoring import IMPOSSIBLE, rescore, weights_of
 from mt.reranking.risk import least_risk
 from mt.reranking.utility import UTILITIES, bleu, chrf
 from mt.search import Hypothesis
 from mt.translator import Translator
-from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers
+from support.bundles import SOURCES, tiny_bundle, tiny_language_bundle, tiny_tokenizers
 
 MBR = RerankConfig(mbr_beam=True)
 
@@ -156,13 +157,26 @@ def test_every_model_is_asked_its_own_way_round() -> None:
     backward = ListedScores({("x", "a"): -4, ("x", "b"): -5, ("y", "c"): -6})
     found = rescore([[ONE, TWO], [THREE]], ["x", "y"], [["a", "b"], ["c"]], reverse, backward)
     assert [each.candidates for each in found] == [[ONE, TWO], [THREE]]
-    assert found[0].terms.tolist() == [[ONE.score, -1, -4, 2], [TWO.score, -2, -5, 2]]
-    assert found[1].terms.tolist() == [[THREE.score, -3, -6, 2]]
+    assert found[0].terms.tolist() == [[ONE.score, -1, -4, 2, 0], [TWO.score, -2, -5, 2, 0]]
+    assert found[1].terms.tolist() == [[THREE.score, -3, -6, 2, 0]]
+
+
+def test_a_language_model_is_asked_for_the_translations_alone() -> None:
+    language = LanguageModel.from_bundle(tiny_language_bundle(), engine="fp32")
+    fluency = Fluency(language, alpha=2.0)
+    texts = ["The cat is cold.", "", "A dog", "A dog"]
+    (found,) = rescore([[ONE, TWO, THREE, ONE]], ["x"], [texts], None, None, fluency)
+    scored = language.score(texts)
+    penalty = ((5 + len(scored[0].pieces)) / 6) ** 2
+    assert found.terms[0, 4] == pytest.approx(scored[0].log_probability / penalty)
+    assert found.terms[1, 4] == IMPOSSIBLE
+    assert found.terms[2, 4] == found.terms[3, 4] > IMPOSSIBLE
+    assert found.ranked((0, 0, 0, 0, 1))[-1] == TWO
 
 
 def test_a_model_that_is_not_there_says_nothing() -> None:
     (found,) = rescore([[ONE]], ["x"], [["a"]], None, None)
-    assert found.terms.tolist() == [[ONE.score, 0, 0, 2]]
+    assert found.terms.tolist() == [[ONE.score, 0, 0, 2, 0]]
     assert rescore([], [], [], None, None) == []
 
 
@@ -175,7 +189,9 @@ def test_scores_are_weighted_and_summed() -> None:
     config = RerankConfig.model_validate(
         {"reverse_model": "d", "reverse_weight": 0.5, "length_weight": -1.0}
     )
-    assert weights_of(config) == (1, 0.5, config.right_to_left_weight, -1)
+    assert weights_of(config) == (
+        *(1, 0.5, config.right_to_left_weight, -1, config.language_weight),
+    )
 
 
 def test_equal_sums_keep_the_order_and_whole_ones_come_first() -> None:
@@ -188,8 +204,8 @@ def test_what_a_model_cannot_say_comes_last_unless_it_has_no_weight() -> None:
     reverse = ListedScores({("b", "x"): -50.0, ("c", "x"): -math.inf})
     (found,) = rescore([[ONE, TWO, THREE]], ["x"], [["a", "b", "c"]], reverse, None)
     assert found.terms[:, 1].tolist() == [IMPOSSIBLE, -50, IMPOSSIBLE]
-    assert found.ranked((1, 0.1, 0, 0)) == [TWO, ONE, THREE]
-    assert found.ranked((1, 0, 0, 0)) == [ONE, TWO, THREE]
+    assert found.ranked((1, 0.1, 0, 0, 0)) == [TWO, ONE, THREE]
+    assert found.ranked((1, 0, 0, 0, 0)) == [ONE, TWO, THREE]
 
 
 # Weights
@@ -222,7 +238,7 @@ def test_weights_that_change_nothing_stay() -> None:
         ({"mbr_beam": True, "mbr_temperature": 0.5}, "mbr_temperature needs mbr_samples"),
         ({"reverse_weight": 0.5}, "reverse_weight needs reverse_model"),
         ({"reverse_model": "d", "right_to_left_weight": 1.0}, "needs right_to_left_model"),
-        ({"length_weight": 0.5}, "length_weight needs reverse_model or right_to_left_model"),
+        ({"length_weight": 0.5}, "length_weight needs a model that rescores"),
     ],
 )
 def test_options_that_would_have_no_effect_are_refused(options: dict[str, Any], words: str) -> None:
@@ -330,3 +346,7 @@ def test_a_record_names_the_models_by_their_weights() -> None:
     assert record["right_to_left_model"] is None
     assert record["reverse_weight"] == config.reverse_weight
     assert "anywhere" not in str(record)
+    assert not {name for name in record if name.startswith("language_model")}
+    told = Reranker(config, language=ListedScores({})).record()
+    assert told["language_model"] == {"identity": "3f", "engine": "list"}
+    assert told["language_weight"] == config.language_weight

@@ -1,0 +1,94 @@
+"""What mt-train validates by, for each task: real translations, real answers, or perplexity.
+
+Knows recipes and how a model in training is asked. Does not know when it is, or what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from mt.config import Recipe
+from mt.corpus import Pairs
+from mt.engine.reference import TorchEngine
+from mt.language_model import LanguageModel, perplexity
+from mt.model import Model
+from mt.scoring import bleu
+from mt.scoring.answers import SIGNATURE, allowed_answers, exact_match
+from mt.tokenizer import TokenizerPair
+from mt.training import Validate
+from mt.translator import Translator
+
+T = TypeVar("T")
+
+
+def make_validator(recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> Validate:
+    """The validator of a run.
+
+    Args:
+        tokenizers: as the model reads and writes.
+        text: what to validate on; of it, at most `training.validate_sentences` are used.
+    """
+    kind = _Foretelling if recipe.task == "continue" else _Translating
+    return kind(recipe, tokenizers, text)
+
+
+class _Translating:
+    """Translates or answers validation text greedily and scores what comes of it."""
+
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
+        count = recipe.training.validate_sentences
+        self.sources, self.references = (_spread(side, count) for side in text)
+        self.text = text
+        self.recipe, self.tokenizers = recipe, tokenizers
+
+    def __call__(self, model: Model) -> Mapping[str, Any]:
+        translator = Translator(
+            TorchEngine(model),
+            self.tokenizers,
+            self.recipe.search.model_copy(update={"beam_size": 1}),
+            name=self.recipe.name,
+            source_language=self.recipe.data.source_language,
+            target_language=self.recipe.data.target_language,
+            task=self.recipe.task,
+            segmentation=self.recipe.segmentation,
+        )
+        texts = [translation.text for translation in translator.translate(self.sources)]
+        return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
+
+    def _scores(self, texts: Sequence[str]) -> dict[str, Any]:
+        if self.recipe.task == "answer":
+            allowed = _spread(allowed_answers(*self.text), len(texts))
+            return {"exact": exact_match(texts, allowed), "signature": SIGNATURE}
+        score = bleu(texts, self.references)
+        return {"bleu": score.value, "signature": score.signature}
+
+
+class _Foretelling:
+    """Asks a language model how likely it finds validation text, and for a text of its own."""
+
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
+        self.lines = _spread(text[1], recipe.training.validate_sentences)
+        self.recipe, self.tokenizer = recipe, tokenizers.target
+
+    def __call__(self, model: Model) -> Mapping[str, Any]:
+        language_model = LanguageModel(
+            TorchEngine(model),
+            self.tokenizer,
+            name=self.recipe.name,
+            language=self.recipe.data.target_language,
+        )
+        found = perplexity(language_model.score(self.lines))
+        return {
+            "perplexity": found.piece,
+            "word_perplexity": found.word,
+            "signature": found.signature,
+            "sentences": found.lines,
+            "example": language_model.sample("")[0].text,
+        }
+
+
+def _spread(lines: Sequence[T], count: int) -> list[T]:
+    """At most count lines, evenly spread over all."""
+    count = min(count, len(lines))
+    return [lines[number * len(lines) // count] for number in range(count)]
