@@ -14,6 +14,7 @@ import typer
 
 from mt.bundle import CARD, find_model, load_bundle, save_bundle
 from mt.corpus import Sentences, read_pairs
+from mt.errors import BundleError
 from mt.lexicon import Side, learn_lexicon
 from scripts.console import Version, errors, program, run
 
@@ -30,6 +31,11 @@ def lexicon(
     """Learn from parallel text which pieces translate which, for --shortlist."""
     folder = find_model(model)
     bundle = load_bundle(folder)
+    if bundle.config.task == "continue":
+        raise BundleError(
+            f"{bundle.config.name} is a language model: it translates no pieces, so it has no use "
+            "for a lexical table"
+        )
     texts = read_pairs([source], [target])
     sides = [
         Sentences.of(tokenizer.encode(text))

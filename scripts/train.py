@@ -174,7 +174,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     # Here, not above, so that --help need not wait for torch.
     from mt.training import open_run, processes_of_environment
-    from scripts.validation import make_validator
+    from mt.validation import make_validator
 
     with (
         processes_of_environment() as processes,

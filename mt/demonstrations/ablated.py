@@ -7,31 +7,25 @@ nor why. Unlike `mt.training.run` it makes no model folder: only the scores are 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from mt.config import Recipe
+from mt.corpus import Pairs
 from mt.demonstrations.workspace import Findings
-from mt.engine.reference import TorchEngine
-from mt.model import Model, Seq2Seq
-from mt.scoring import bleu
-from mt.tokenizer import TokenizerPair
+from mt.model import Seq2Seq
 from mt.training import Report, Trainer
 from mt.training.checkpoint import METRICS
 from mt.training.data import Data, open_data
-from mt.translator import Translator
-
-Texts = tuple[Sequence[str], Sequence[str]]
-"""Sources, and their references."""
+from mt.validation import make_validator
 
 
 def train_and_score(
     recipe: Recipe,
     change: Callable[[Seq2Seq], None],
-    test: Texts,
+    test: Pairs,
     folder: Path,
     report: Report = lambda record: None,
 ) -> Findings:
@@ -39,7 +33,7 @@ def train_and_score(
 
     Args:
         change: done to the new model, before its optimiser is made.
-        test: the text that is scored at the end.
+        test: the text that is scored at the end, all of it.
         folder: for checkpoints; one that is there is gone on from.
 
     Returns:
@@ -53,7 +47,8 @@ def train_and_score(
         trainer = _trainer(recipe, data, change, folder, report)
     trainer.resume()
     trainer.run()
-    found = _Scorer(recipe, data.tokenizers)(trainer.model.eval(), test)
+    score = make_validator(recipe, data.tokenizers, test, count=len(test[0]))
+    found = score(trainer.model.eval())
     return {
         "validation": _course(folder),
         "test": found["bleu"],
@@ -67,39 +62,16 @@ def _trainer(
     torch.manual_seed(recipe.training.seed)
     model = Seq2Seq(recipe.model, *map(len, data.tokenizers))
     change(model)
-    score = _Scorer(recipe, data.tokenizers)
-    sources, references = data.valid_text
-    count = recipe.training.validate_sentences
     return Trainer(
         model,
         lambda epoch: data.corpus,
         data.validation,
         recipe.training,
         folder,
-        validate=lambda trained: score(trained, (sources[:count], references[:count])),
+        validate=make_validator(recipe, data.tokenizers, data.valid_text),
         publish=lambda trained, record: None,
         report=report,
     )
-
-
-class _Scorer:
-    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair) -> None:
-        self.recipe, self.tokenizers = recipe, tokenizers
-
-    def __call__(self, model: Model, text: Texts) -> Mapping[str, Any]:
-        sources, references = text
-        translator = Translator(
-            TorchEngine(model),
-            self.tokenizers,
-            self.recipe.search.model_copy(update={"beam_size": 1}),
-            name=self.recipe.name,
-            source_language=self.recipe.data.source_language,
-            target_language=self.recipe.data.target_language,
-        )
-        found = bleu(
-            [translation.text for translation in translator.translate(sources)], references
-        )
-        return {"bleu": found.value, "signature": found.signature}
 
 
 def _course(folder: Path) -> list[float]:

@@ -10,7 +10,7 @@ from mt.bundle import load_bundle
 from mt.config import load_recipe
 from mt.language_model import LanguageModel
 from mt.training import open_run
-from scripts.validation import make_validator
+from mt.validation import make_validator
 from support.bundles import save_tiny_bundle
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines, write_recipe

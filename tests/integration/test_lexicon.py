@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mt.bundle import load_bundle
-from support.bundles import save_tiny_bundle
+from mt.bundle import load_bundle, save_bundle
+from support.bundles import save_tiny_bundle, tiny_language_bundle
 from support.commands import assert_mistake, call, run
 
 
@@ -51,4 +51,10 @@ def test_a_shortlist_is_refused_without_a_table_and_taken_with_one(folder: Path)
 def test_text_of_two_lengths_leaves_the_model_as_it_was(folder: Path) -> None:
     (folder.parent / "short.en").write_text("yes\n")
     assert_mistake(learn(folder, "short.en"), "a.de has 60 lines and")
+    assert load_bundle(folder).lexicon is None
+
+
+def test_a_language_model_is_told_what_it_is(folder: Path) -> None:
+    save_bundle(folder, tiny_language_bundle(), "card")
+    assert_mistake(learn(folder), "tiny-en is a language model", "no use for a lexical table")
     assert load_bundle(folder).lexicon is None

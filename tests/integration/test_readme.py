@@ -1,8 +1,8 @@
 """What README.md and scripts/README.md print is run as printed, block by block, on small texts.
 
 A program runs with the bundled model where the README names no other, in a folder that holds the
-files it names. A command of a program that is neither in `PROGRAMS` nor in `NOT_RUN` fails. Last
-come the pages of all rooms: their links lead somewhere, and the files they name exist.
+files it names. A command that is neither a program of ours nor in `NOT_RUN` fails. Last come the
+pages of all rooms: their links lead somewhere, and the files they name exist.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from itertools import pairwise
@@ -42,20 +43,12 @@ from support.commands import ROOT, call
 
 READMES = ("README.md", "scripts/README.md")
 
-PROGRAMS = (
-    "translate",
-    "explain",
-    "evaluate",
-    "tune",
-    "score",
-    "answer",
-    "curves",
-    "info",
-    "download",
-    "train",
-    "serve",
-)
-"""What stands behind mt-translate and so on: the options of every command are checked."""
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROGRAMS = {
+    name: target.removeprefix("scripts.").removesuffix(":main")
+    for name, target in PROJECT["scripts"].items()
+}
+"""The module behind mt-translate and so on: the options of every command are checked."""
 
 NOT_RUN = {
     "./scripts/serve": "installs; test_launchers.py runs it with a stand-in for pip",
@@ -190,9 +183,9 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The programs as commands of a shell."""
-    for name in PROGRAMS:
-        command = tmp_path / f"mt-{name}"
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scripts.{name} "$@"\n')
+    for name, module in PROGRAMS.items():
+        command = tmp_path / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scripts.{module} "$@"\n')
         command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -219,7 +212,7 @@ def test_what_is_not_run_is_in_the_readmes() -> None:
 @pytest.mark.parametrize("command", [c for c in COMMANDS if first_word(c).startswith("mt-")])
 def test_options_are_known(command: str) -> None:
     name, *arguments = shlex.split(command.rpartition(" | ")[2])
-    program = get_command(importlib.import_module(f"scripts.{name.removeprefix('mt-')}").app)
+    program = get_command(importlib.import_module(f"scripts.{PROGRAMS[name]}").app)
 
     program.make_context(name, arguments).close()
 
@@ -242,8 +235,8 @@ def test_commands_do_what_they_say(
             shell = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
             assert re.fullmatch(SAID[arguments[0]], shell.stdout.decode())
         else:
-            assert name.removeprefix("mt-") in PROGRAMS, f"{command}: make it run, or list it"
-            result = call(name.removeprefix("mt-"), *arguments, folder=folder)
+            assert name in PROGRAMS, f"{command}: make it run, or list it"
+            result = call(PROGRAMS[name], *arguments, folder=folder)
             assert result.returncode == 0, (command, result.stderr)
             for option, file in pairwise(arguments):
                 assert option not in ("--output", "--plot") or (folder / file).is_file(), command

@@ -1,6 +1,6 @@
-"""What mt-train validates by, for each task: real translations, real answers, or perplexity.
+"""What a model in training is validated by: real translations, real answers, or perplexity.
 
-Knows recipes and how a model in training is asked. Does not know when it is, or what follows.
+Knows recipes, and how such a model is asked. Does not know when it is, or what follows.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from mt.translator import Translator
 T = TypeVar("T")
 
 
-def make_validator(recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> Validate:
-    """The validator of a run.
+def make_validator(
+    recipe: Recipe, tokenizers: TokenizerPair, text: Pairs, count: int | None = None
+) -> Validate:
+    """The validator of a run: it gives the scores of a model, what was scored, and an example.
 
     Args:
         tokenizers: as the model reads and writes.
-        text: what to validate on; of it, at most `training.validate_sentences` are used.
+        text: what to validate on.
+        count: at most how many of its lines, evenly spread; `training.validate_sentences` if None.
     """
     kind = _Foretelling if recipe.task == "continue" else _Translating
-    return kind(recipe, tokenizers, text)
+    return kind(recipe, tokenizers, text, count or recipe.training.validate_sentences)
 
 
 class _Translating:
     """Translates or answers validation text greedily and scores what comes of it."""
 
-    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
-        count = recipe.training.validate_sentences
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs, count: int) -> None:
         self.sources, self.references = (_spread(side, count) for side in text)
         self.text = text
         self.recipe, self.tokenizers = recipe, tokenizers
@@ -67,8 +69,8 @@ class _Translating:
 class _Foretelling:
     """Asks a language model how likely it finds validation text, and for a text of its own."""
 
-    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs) -> None:
-        self.lines = _spread(text[1], recipe.training.validate_sentences)
+    def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs, count: int) -> None:
+        self.lines = _spread(text[1], count)
         self.recipe, self.tokenizer = recipe, tokenizers.target
 
     def __call__(self, model: Model) -> Mapping[str, Any]:
