@@ -56,6 +56,12 @@ def command(checkout: Path, folder: Path, *arguments: str | Path) -> tuple[int, 
     return process.returncode, output, errors
 
 
+def command_here(folder: Path, *arguments: str | Path) -> tuple[int, str, str]:
+    """The same in this process, for what comes to its end before any training."""
+    done = call("train", *arguments, folder=folder)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
 def sent(
     signal_number: int, update: int, checkout: Path, folder: Path, *arguments: str | Path
 ) -> tuple[int, str]:
@@ -378,11 +384,6 @@ def vocabulary_too_large(folder: Path) -> str:
     return "tokenizer.vocabulary_size = 5000 does not suit 232 lines"
 
 
-def no_gpu(folder: Path) -> str:
-    write_recipe(folder, training__device="cuda")
-    return 'training.device = "cuda": no CUDA GPU is available'
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -394,18 +395,25 @@ def no_gpu(folder: Path) -> str:
         line_that_is_not_utf8,
         damaged_xz,
         vocabulary_too_large,
-        no_gpu,
     ],
 )
-def test_a_mistake_is_told_in_one_line_and_leaves_no_folder(checkout, tmp_path, make):
+def test_a_mistake_is_told_in_one_line_and_leaves_no_folder(tmp_path, make):
     write_recipe(tmp_path)
     expected = make(tmp_path)
-    code, printed, errors = command(checkout, tmp_path, "tiny.toml", "--output", "out")
+    code, printed, errors = command_here(tmp_path, "tiny.toml", "--output", "out")
     assert (code, printed) == (2, "")
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
     assert expected in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_a_machine_without_a_gpu_says_so(checkout, tmp_path):
+    write_recipe(tmp_path, training__device="cuda")
+    code, printed, errors = command(checkout, tmp_path, "tiny.toml", "--output", "out")
+    assert (code, printed) == (2, "")
+    assert errors.startswith("error: ")
+    assert 'training.device = "cuda": no CUDA GPU is available' in errors
 
 
 @pytest.mark.parametrize(
@@ -418,8 +426,8 @@ def test_a_mistake_is_told_in_one_line_and_leaves_no_folder(checkout, tmp_path, 
         ([], "--output"),
     ],
 )
-def test_a_mistake_on_the_command_line_is_told_in_one_line(checkout, tmp_path, arguments, expected):
-    code, printed, errors = command(checkout, tmp_path, *arguments)
+def test_a_mistake_on_the_command_line_is_told_in_one_line(tmp_path, arguments, expected):
+    code, printed, errors = command_here(tmp_path, *arguments)
     assert (code, printed) == (2, "")
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
