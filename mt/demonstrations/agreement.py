@@ -18,12 +18,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
 
-import torch
-
 from mt.config import ModelConfig, TokenizerConfig, TrainingConfig
 from mt.corpus import Corpus, FilterReport, Sentences
 from mt.datasets.agreement import CHANGED, Choice, attractors, choices
 from mt.demonstrations.demonstration import Curve, Demonstration, Finding, Picture, Result
+from mt.demonstrations.runs import schedule, seeded, train
 from mt.demonstrations.workspace import Findings, Workspace
 from mt.engine.reference import TorchEngine
 from mt.explain.agreement import Accuracy, accuracies
@@ -32,7 +31,6 @@ from mt.explain.examination import examine
 from mt.language_model import LanguageModel, perplexity
 from mt.model import Model, make_model
 from mt.tokenizer import Tokenizer, train_tokenizers
-from mt.training import Trainer
 from mt.training.checkpoint import METRICS
 
 COURSES = (*map(attractors, range(4)), CHANGED)
@@ -101,23 +99,20 @@ def _gate(carrier: Mapping[str, Any]) -> Picture:
 
 
 def _case(plan: Plan, workspace: Workspace, folder: Path) -> Findings:
-    config = plan.training.model_copy(update={"seed": workspace.seed, "threads": workspace.threads})
+    config = seeded(plan.training, workspace)
     lines = [choice.text for choice in choices("train", workspace.seed, plan.train)]
     tokenizer = _tokenizer(plan, lines, config.seed)
     valid = choices("valid", workspace.seed, plan.valid)
-    torch.manual_seed(config.seed)
-    trainer = Trainer(
-        make_model(_model_config(plan), len(tokenizer), len(tokenizer)),
+    trainer, _ = train(
+        config,
+        lambda: make_model(_model_config(plan), len(tokenizer), len(tokenizer)),
         lambda epoch: _corpus(tokenizer, lines),
         _corpus(tokenizer, [choice.text for choice in valid]),
-        config,
+        workspace,
         folder,
         validate=lambda model: _validation(model, tokenizer, valid),
-        publish=lambda model, record: None,
-        report=lambda record: workspace.report(_line(record)),
+        line=_line,
     )
-    trainer.resume()
-    trainer.run()
     model, test = trainer.model.eval(), choices("test", workspace.seed, plan.test)
     with trainer.stepper.averaging.applied():
         found = examine(model, tokenizer, test)
@@ -202,20 +197,15 @@ DEMONSTRATION = Demonstration(
         vocabulary_size=400,
         embedding_size=64,
         hidden=128,
-        training=TrainingConfig(
+        training=schedule(
             updates=8_000,
             batch_tokens=2048,
             learning_rate=3e-3,
             warmup_updates=100,
-            label_smoothing=0.0,
             averaging="exponential",
             ema_decay=0.99,
-            precision="fp32",
-            device="cpu",
             validate_every=400,
-            patience=1_000,
             checkpoint_every=200,
-            log_every=1_000,
         ),
     ),
     smoke=Plan(
@@ -225,19 +215,14 @@ DEMONSTRATION = Demonstration(
         vocabulary_size=350,
         embedding_size=32,
         hidden=32,
-        training=TrainingConfig(
+        training=schedule(
             updates=200,
             batch_tokens=1024,
             learning_rate=1e-2,
             warmup_updates=10,
-            label_smoothing=0.0,
             averaging="none",
-            precision="fp32",
-            device="cpu",
             validate_every=50,
-            patience=1_000,
             checkpoint_every=100,
-            log_every=1_000,
         ),
     ),
     show=show,

@@ -20,17 +20,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 
 from mt.config import ModelConfig, SearchConfig, TrainingConfig
 from mt.corpus import Corpus, FilterReport, Sentences
 from mt.decoding import decode
 from mt.demonstrations.demonstration import Curve, Demonstration, Finding, Picture, Result
+from mt.demonstrations.runs import schedule, seeded, train
 from mt.demonstrations.workspace import Findings, Workspace
 from mt.engine.reference import TorchEngine
 from mt.model import Model, Seq2Seq
 from mt.tokens import END
-from mt.training import Trainer
 
 Order = Literal["reversed", "copied"]
 
@@ -124,20 +123,17 @@ def show(plan: Plan, workspace: Workspace) -> Result:
 
 
 def _case(plan: Plan, order: Order, hidden: int, workspace: Workspace, folder: Path) -> Findings:
-    config = plan.training.model_copy(update={"seed": workspace.seed, "threads": workspace.threads})
-    torch.manual_seed(config.seed)
-    trainer = Trainer(
-        Seq2Seq(_model_config(plan, hidden), VOCABULARY, VOCABULARY),
+    config = seeded(plan.training, workspace)
+    trainer, outcome = train(
+        config,
+        lambda: Seq2Seq(_model_config(plan, hidden), VOCABULARY, VOCABULARY),
         lambda epoch: digits(plan, order, config.seed, epoch),
         _test(plan, order, config.seed, plan.longest),
-        config,
+        workspace,
         folder,
         validate=lambda model: _validation(plan, model, order, config.seed),
-        publish=lambda model, record: None,
-        report=lambda record: workspace.report(_line(order, hidden, record)),
+        line=partial(_line, order, hidden),
     )
-    trainer.resume()
-    outcome = trainer.run()
     model = trainer.model.eval()
     with trainer.stepper.averaging.applied():
         exact = [
@@ -200,21 +196,16 @@ DEMONSTRATION = Demonstration(
         epoch_rows=6_400,
         growing_epochs=60,
         embedding_size=32,
-        training=TrainingConfig(
+        training=schedule(
             updates=6_000,
             batch_tokens=2048,
             learning_rate=3e-3,
             warmup_updates=100,
-            label_smoothing=0.0,
             averaging="exponential",
             ema_decay=0.99,
-            precision="fp32",
-            device="cpu",
             validate_every=500,
             validate_sentences=1_000,
-            patience=1_000,
             checkpoint_every=100,
-            log_every=1_000,
         ),
     ),
     smoke=Plan(
@@ -225,19 +216,14 @@ DEMONSTRATION = Demonstration(
         epoch_rows=800,
         growing_epochs=4,
         embedding_size=16,
-        training=TrainingConfig(
+        training=schedule(
             updates=300,
             batch_tokens=256,
             learning_rate=1e-2,
             warmup_updates=10,
-            label_smoothing=0.0,
             averaging="none",
-            precision="fp32",
-            device="cpu",
             validate_every=100,
-            patience=1_000,
             checkpoint_every=50,
-            log_every=1_000,
         ),
     ),
     show=show,
