@@ -232,10 +232,9 @@ class LanguageModel:
         Raises:
             InputError: the beginning has characters that the vocabulary cannot spell.
         """
-        ids = self._encode(beginning)
-        last, state = self._read(ids)
+        ids, scorer, state = self._going_on(beginning)
         (found,) = sample(
-            _GoingOn(self._engine, last),
+            scorer,
             state,
             np.array([most_pieces]),
             keys=[(seed, *ids)],
@@ -257,10 +256,9 @@ class LanguageModel:
         Raises:
             InputError: the beginning has characters that the vocabulary cannot spell.
         """
-        ids = self._encode(beginning)
-        last, state = self._read(ids)
+        ids, scorer, state = self._going_on(beginning)
         (found,) = search(
-            _GoingOn(self._engine, last),
+            scorer,
             state,
             np.array([most_pieces]),
             beam_size=max(count, self._search_config.beam_size),
@@ -286,6 +284,12 @@ class LanguageModel:
         for token in before:
             _, state = self._engine.step(np.array([token]), state)
         return last, state
+
+    def _going_on(self, beginning: str) -> tuple[list[int], _GoingOn, Any]:
+        """A beginning's tokens, and the scorer that goes on from them with its state."""
+        ids = self._encode(beginning)
+        last, state = self._read(ids)
+        return ids, _GoingOn(self._engine, last), state
 
     def _continuation(self, ids: Sequence[int], hypothesis: Hypothesis) -> Continuation:
         (text,) = self.tokenizer.decode([[*ids, *hypothesis.tokens]])
