@@ -1,4 +1,4 @@
-"""The training text as each epoch sees it: words cut anew, missing or out of place, pairs joined.
+"""The training text as each epoch sees it: short first, words cut anew or missing, pairs joined.
 
 Knows tokenised pairs and random draws. Does not know batches or models. What an epoch sees is a
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.
@@ -41,6 +41,8 @@ class Augmented:
             corpus = _sample(corpus, self.tokenizers, self.config, (self.seed, number))
         if self.config.noise_drop or self.config.noise_shuffle:
             corpus = _disturb(corpus, self.tokenizers.source, self.config, (self.seed, number))
+        if number < self.config.curriculum_epochs:
+            corpus = _shortest(corpus, (number + 1) / (self.config.curriculum_epochs + 1))
         if self.config.joined_share:
             corpus = _join(corpus, self.config, (self.seed, number))
         return corpus
@@ -86,6 +88,14 @@ def _disturb(
         for start in range(0, len(source), BLOCK)
     ]
     return replace(corpus, source=Sentences.joined(parts))
+
+
+def _shortest(corpus: Corpus, share: float) -> Corpus:
+    """That share of the pairs, shortest sources first; pairs of one length stay together."""
+    lengths = corpus.source.lengths
+    limit = np.quantile(lengths, share, method="higher")
+    chosen = np.flatnonzero(lengths <= limit)
+    return replace(corpus, source=corpus.source.take(chosen), target=corpus.target.take(chosen))
 
 
 def _join(corpus: Corpus, config: DataConfig, seed: tuple[int, int]) -> Corpus:

@@ -62,7 +62,9 @@ class Encoder(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.reverse = config.reverse_source
-        self.embedding = _embedding(vocabulary_size, config.embedding_size)
+        self.embedding = _embedding(
+            vocabulary_size, config.embedding_size, config.source_embedding_std
+        )
         self.embedding_dropout = LockedDropout(config.embedding_dropout)
         self.word_dropout = WordDropout(config.word_dropout)
         width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
@@ -446,9 +448,9 @@ def _lstm(
     )
 
 
-def _embedding(size: int, width: int) -> nn.Embedding:
+def _embedding(size: int, width: int, std: float = 0.0) -> nn.Embedding:
     embedding = nn.Embedding(size, width)
-    nn.init.normal_(embedding.weight, std=width**-0.5)
+    nn.init.normal_(embedding.weight, std=std or width**-0.5)
     return embedding
 
 

@@ -35,7 +35,7 @@ def answer(
     ],
     story: Annotated[
         Path | None,
-        typer.Option(metavar="F", help="What all questions are about; it is put before each."),
+        typer.Option(metavar="F", help="What all questions are about; it is put behind each."),
     ] = None,
     source: Annotated[
         Path | None,
@@ -143,7 +143,7 @@ def _converse(translator: Translator, told: str) -> None:
 
 def _answer(translator: Translator, told: str, question: str) -> Translation:
     # A blank line asks nothing, whatever the story.
-    text = f"{told} {question}" if told and question else question
+    text = f"{question} {told}" if told and question else question
     (found,) = translator.translate([text])
     return found
 

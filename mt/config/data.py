@@ -5,6 +5,7 @@ Knows names of files and ranges. Reads no text, and does not know what a task ma
 
 from __future__ import annotations
 
+import operator
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -53,6 +54,10 @@ class DataConfig(Options):
     """Cut words into pieces anew each epoch: the share of merges skipped for a BPE tokenizer
     (BPE-dropout; Provilkov et al. 2020, 3), the smoothing alpha for a unigram one (Kudo 2018, 3);
     0 always takes the best pieces. Training text only."""
+    curriculum_epochs: int = Field(0, ge=0, le=1000, exclude_if=operator.not_)
+    """Epochs of short sources first: number n of k sees the shortest n / (k + 1) of the pairs,
+    later ones see all (Kocmi and Bojar 2017; Platanias et al. 2019, 2.2, whose share grows with
+    the update). What long sources need of a model may be learned from short ones long before."""
     joined_share: float = Field(0.0, ge=0, le=1)
     """Share of the training pairs that are joined to others each epoch, up to a length drawn below
     `max_pieces`, so that a model of short sentences learns long inputs (Kondo et al. 2021)."""

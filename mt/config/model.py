@@ -22,6 +22,10 @@ class ModelConfig(Options):
 
     embedding_size: int = Field(256, ge=1, le=4096)
     """Width of the token embeddings."""
+    source_embedding_std: float = Field(0.0, ge=0, le=10, exclude_if=operator.not_)
+    """Standard deviation of the source embedding's initial entries; 0 is embedding_size ** -0.5,
+    which leaves an encoder nearly linear at first. With 1 its gates answer to pairs of tokens from
+    the start, as where two names have to be the same."""
     encoder_hidden_size: int = Field(256, ge=1, le=8192)
     """Width of the encoder's hidden and cell state, per direction."""
     encoder_layers: int = Field(2, ge=0, le=16)
@@ -148,7 +152,12 @@ class ModelConfig(Options):
         return self
 
     def _reads_no_source(self) -> None:
-        nothing = {"context_size": 0, "attention": "none", "bridge": "linear"}
+        nothing = {
+            "source_embedding_std": 0,
+            "context_size": 0,
+            "attention": "none",
+            "bridge": "linear",
+        }
         for name, needed in {**nothing, "reverse_target": False}.items():
             if (found := getattr(self, name)) != needed:
                 raise ValueError(

@@ -14,6 +14,7 @@ SIGNATURE = "exact match|case:no|space:no"
 """How `exact_match` is measured: letter case and white space make no difference."""
 
 _WORD = re.compile(r"\w+")
+_QUESTION = re.compile(r"[^.?!]*\?")
 
 
 def allowed_answers(questions: Sequence[str], answers: Sequence[str]) -> list[frozenset[str]]:
@@ -42,11 +43,11 @@ def majority_answer(train_answers: Sequence[str]) -> str:
 def last_mentioned(question: str, train_answers: Sequence[str]) -> str:
     """The word of a text that is mentioned last and answered some question of a training text.
 
-    Where there is none, it is the most frequent answer. A question that follows its story is part
-    of the text, but is no mention: what it names is mostly what is not asked.
+    Where there is none, it is the most frequent answer. A question beside its story is part of
+    the text, but is no mention: what it names is mostly what is not asked.
     """
     answers = {_plain(answer): answer for answer in train_answers}
-    story, _, _ = question.rpartition(". ")
+    story = _QUESTION.sub("", question)
     for word in reversed(_WORD.findall(story)):
         if _plain(word) in answers:
             return answers[_plain(word)]

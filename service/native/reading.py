@@ -67,14 +67,14 @@ def read_job(asked: TranslateRequest, server: Server) -> Job:
 
 
 def read_questions(asked: AnswerRequest, server: Server) -> Job:
-    """The job that questions describe; each is put to the model behind the story.
+    """The job that questions describe; each is put to the model before the story.
 
     Raises:
         ServiceError: INVALID_REQUEST, or NOT_FOUND for a model.
     """
     model = server.translation.catalogue.answering_model(asked.model)
-    story = f"{asked.story}\n" if asked.story else ""
-    texts = [story + question for question in asked.questions]
+    story = f"\n{asked.story}" if asked.story else ""
+    texts = [question + story for question in asked.questions]
     longest = max(map(len, texts), default=0)
     _check("questions", "the number of questions", len(texts), server.settings.batch_limit)
     _check("questions", "the length of a question", longest, server.settings.char_limit)

@@ -106,7 +106,7 @@ class AnswerRequest(Body):
     questions: Texts
     """A question, or a list of questions. None knows of the others."""
     story: Annotated[str, AfterValidator(clean)] | None = None
-    """What all of them are about; it is put before each."""
+    """What all of them are about; it is put behind each."""
     model: Annotated[str, AfterValidator(clean)] | None = None
     """Name of the model to use; without one, the first that answers questions."""
 

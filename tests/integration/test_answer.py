@@ -15,10 +15,10 @@ from support.commands import assert_mistake, call, run
 from support.recipes import write_lines, write_recipe
 
 QUESTIONS = {
-    "Mary is in the office. Where is Mary?": "office",
-    "John is in the kitchen. Where is John?": "kitchen",
-    "Mary is in the kitchen. Where is Mary?": "kitchen",
-    "John is in the office. Where is John?": "office",
+    "Where is Mary? Mary is in the office.": "office",
+    "Where is John? John is in the kitchen.": "kitchen",
+    "Where is Mary? Mary is in the kitchen.": "kitchen",
+    "Where is John? John is in the office.": "office",
 }
 PURPOSE = 'task = "answer"\nsegmentation = "whole"\n'
 
@@ -72,7 +72,7 @@ def test_line_n_in_is_line_n_out_and_a_blank_one_stays_blank(model):
     assert (done.returncode, done.stdout) == (0, b"office\n\nkitchen\n"), done.stderr
 
 
-def test_a_story_is_put_before_every_question(model, tmp_path):
+def test_a_story_is_put_behind_every_question(model, tmp_path):
     write_lines(tmp_path / "story", ["", "Mary is in", "the office."])
     write_lines(tmp_path / "asked", ["Where is Mary?", ""])
     done = call(
@@ -82,10 +82,10 @@ def test_a_story_is_put_before_every_question(model, tmp_path):
 
 
 def test_json_has_score_and_flags(model, tmp_path):
-    write_lines(tmp_path / "asked", ["Mary is in the ☃. Where is Mary?"])
+    write_lines(tmp_path / "asked", ["Where is Mary? Mary is in the ☃."])
     done = call("answer", "--model", model, "--input", tmp_path / "asked", "--json")
     record = json.loads(done.stdout)
-    assert record["question"] == "Mary is in the ☃. Where is Mary?"
+    assert record["question"] == "Where is Mary? Mary is in the ☃."
     assert record["answer"] in ("office", "kitchen")
     assert 0 < record["score"] <= 1
     assert record["flags"] == ["unknown_characters"]
@@ -122,7 +122,7 @@ def test_the_stories_are_made_without_a_network_and_once(tmp_path, monkeypatch):
     first = call("download", "babi", "--output", tmp_path)
     assert first.returncode == 0, first.stderr
     assert b"       40 lines  test.question.xz\n" in first.stdout
-    assert b"RECIPE is one of babi, babi-attention" in first.stderr
+    assert b"RECIPE is one of babi\n" in first.stderr
     lines = lzma.decompress((tmp_path / "babi" / "test.task.xz").read_bytes()).split()
     assert Counter(lines) == {f"qa{number}".encode(): 2 for number in range(1, 21)}
     second = call("download", "babi", "--output", tmp_path)

@@ -53,13 +53,13 @@ def test_questions_are_answered_in_their_order_each_as_a_whole():
     ask(conversation, workers, catalogue=catalogue())
 
 
-def test_a_story_is_put_before_each_question_and_one_question_needs_no_list():
+def test_a_story_is_put_behind_each_question_and_one_question_needs_no_list():
     workers = StubWorkers()
 
     async def conversation(client):
         body = {"questions": "Where is Mary?", "story": "Mary is here. John is there."}
         response = await client.http.post("/v1/answer", json=body)
-        assert workers.segments == ["Mary is here. John is there. Where is Mary?"]
+        assert workers.segments == ["Where is Mary? Mary is here. John is there."]
         assert len(response.json()["answers"]) == 1
 
     ask(conversation, workers, catalogue=catalogue())

@@ -26,6 +26,7 @@ def test_what_was_mentioned_last_is_sought_in_the_story_and_not_in_the_question(
     story = "Mary went to the office. John went to the kitchen."
     known = ["office", "kitchen", "garden", "office"]
     assert last_mentioned(f"{story} Where is Mary?", known) == "kitchen"
+    assert last_mentioned(f"Where is Mary? {story}", known) == "kitchen"
     assert last_mentioned(f"{story} What is north of the office?", known) == "kitchen"
     assert last_mentioned(f"{story} Is Mary in the office?", ["yes", "no", "no"]) == "no"
     assert last_mentioned("Where is the office?", ["garden", "office", "office"]) == "office"

@@ -1,10 +1,11 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from mt.augment import Augmented
 from mt.config import DataConfig
-from mt.corpus import prepare
+from mt.corpus import Sentences, prepare
 from support.bundles import SOURCES, TARGETS, tiny_tokenizers
 
 SOURCE, TARGET = SOURCES[:4], TARGETS[:4]
@@ -83,6 +84,18 @@ def test_noise_goes_with_the_other_options(monkeypatch):
     found = augmented(noise_drop=0.5, repeat=5)
     assert len(found.epoch(0)) == len(whole.epoch(0)) == 20
     assert rows(found, 0)[:7] != rows(found, 0)[7:14]
+
+
+def test_the_first_epochs_of_a_curriculum_see_short_sources_alone():
+    lengths = [4, 1, 3, 3, 2]
+    pairs = Sentences.of([[9] * length for length in lengths])
+    view = augmented(curriculum_epochs=3)
+    view = replace(view, corpus=replace(view.corpus, source=pairs, target=pairs))
+    # A quarter, a half, three quarters, all: and whatever is as long as the last of them.
+    seen = [view.epoch(number).source.lengths.tolist() for number in range(4)]
+    assert seen == [[1, 2], [1, 3, 3, 2], [1, 3, 3, 2], lengths]
+    assert view.epoch(1).target.lengths.tolist() == seen[1]
+    assert view.epoch(3) is view.corpus
 
 
 def test_joined_pairs_hold_every_sentence_once_and_stay_together():

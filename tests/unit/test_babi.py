@@ -1,12 +1,14 @@
 """Every answer follows from its story, and no story is in two texts."""
 
 from collections import Counter
+from random import Random
 
 import pytest
 
 from mt.datasets import DATASETS
-from mt.datasets.babi import FAMILIES, SIZES, generate
-from mt.datasets.babi.texts import texts
+from mt.datasets.babi import FAMILIES, SIZES, Story, generate
+from mt.datasets.babi.renaming import KINDS, renamed
+from mt.datasets.babi.texts import TIMES, texts, told_again
 from support.readers import READERS
 
 PLACES = {"bathroom", "bedroom", "garden", "hallway", "kitchen", "office"}
@@ -67,15 +69,54 @@ def test_no_two_stories_have_the_same_statements_even_where_there_are_few():
     assert len(set(told)) == 2100
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_under_other_names_the_answer_still_follows(name):
+    random = Random(1)
+    told = [(story, renamed(name, story, random)) for story in stories(name)]
+    for _, again in told:
+        assert READERS[name](again.statements, again.question) == again.answer, again.text
+    changed = [again != story for story, again in told]
+    assert sum(changed) > 150  # of 200
+    assert all(len(story.statements) == len(again.statements) for story, again in told)
+
+
+def test_names_are_exchanged_whole_and_everywhere():
+    story = Story(("The box of chocolates fits inside the box.",), "Does the box fit?", "box")
+    (things,) = KINDS["qa18"]
+    seen = set()
+    for seed in range(200):
+        again = renamed("qa18", story, Random(seed))
+        (statement,) = again.statements
+        small, large = statement.removeprefix("The ").removesuffix(".").split(" fits inside the ")
+        assert {small, large} <= set(*things)
+        assert again.question == f"Does the {large} fit?"
+        assert again.answer == large
+        seen.add((small, large))
+    assert len(seen) == 30  # 6 * 5: no two things become one
+
+
+def test_no_story_is_told_again_that_was_told():
+    story, other = generate("qa1", 2, seed=1)
+    told = {story.statements, other.statements}
+    again = told_again("qa1", [story, other], 1, told)
+    assert 0 < len(again) <= 2 * TIMES
+    assert len(told) == len(again) + 2
+    assert again == told_again("qa1", [story, other], 1, {story.statements, other.statements})
+
+
 def test_the_dataset_has_a_thousand_stories_of_each_family_to_train_and_to_test():
     files = DATASETS["babi"].read(None).files
+    again = [files.pop(f"renamed.{column}") for column in ("question", "answer", "task")]
+    assert {len(lines) for lines in again} == {len(again[0])}
+    assert 20_000 < len(again[0]) <= TIMES * 20_000
     assert {name: len(lines) for name, lines in files.items()} == {
         f"{split}.{column}": 20 * count
         for split, count in (("train", 1000), ("valid", 100), ("test", 1000))
         for column in ("question", "answer", "task")
     }
     assert Counter(files["test.task"]) == dict.fromkeys(FAMILIES, 1000)
-    shared = set(files["train.question"]) & {*files["valid.question"], *files["test.question"]}
+    trained = {*files["train.question"], *again[0]}
+    shared = trained & {*files["valid.question"], *files["test.question"]}
     assert not shared
     assert all("\n" not in line for lines in files.values() for line in lines)
 
@@ -86,6 +127,6 @@ def test_line_by_line_question_answer_and_task_belong_together():
         *(files[f"valid.{column}"] for column in ("question", "answer", "task")), strict=True
     )
     for question, answer, task in list(rows)[::50]:
-        end = question.rindex(". ") + 1
-        statements = [f"{each}." for each in question[: end - 1].split(". ")]
-        assert READERS[task](statements, question[end + 1 :]) == answer
+        asked, story = question.split("? ")
+        statements = [f"{each}." for each in story.removesuffix(".").split(". ")]
+        assert READERS[task](statements, f"{asked}?") == answer

@@ -314,6 +314,17 @@ def test_only_other_equations_leave_the_fused_path(
             assert layer.variant == variant
 
 
+def test_the_source_embedding_begins_as_large_as_is_asked_for() -> None:
+    config = tiny_config(embedding_size=400)
+    for std, expected in ((0.0, 0.05), (1.0, 1.0)):
+        torch.manual_seed(1)
+        model = Seq2Seq(
+            config.model_copy(update={"source_embedding_std": std}), SOURCE_SIZE, TARGET_SIZE
+        )
+        assert model.encoder.embedding.weight.std().item() == pytest.approx(expected, rel=0.05)
+        assert model.decoder.embedding.weight.std().item() == pytest.approx(0.05, rel=0.05)
+
+
 @pytest.mark.parametrize("peepholes", [False, True], ids=["fused", "looped"])
 def test_initial_biases_and_weight_drop_reach_every_layer(peepholes: bool) -> None:
     config = tiny_config(peepholes=peepholes, forget_bias=-2.0, weight_drop=0.25)

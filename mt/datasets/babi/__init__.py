@@ -11,7 +11,8 @@ from the published data, so figures on the one are near those on the other, and 
     space        families 4 and 17-19: what is where, what is larger
     kinds        families 15, 16 and 20: what follows from what somebody is
     families     all of them by number
-    texts        the three texts of a dataset
+    renaming     the same story under other names
+    texts        the texts of a dataset
 """
 
 from mt.datasets.babi.families import FAMILIES, generate

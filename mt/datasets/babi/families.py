@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from random import Random
 
 from mt.datasets.babi import kinds, space, whereabouts, world
-from mt.datasets.babi.story import Family, Story
+from mt.datasets.babi.story import Family, Statements, Story
 
 FAMILIES: Mapping[str, Family] = {
     "qa1": world.single_supporting_fact,
@@ -37,7 +37,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def generate(
-    name: str, count: int, *, seed: int = 1, told: set[tuple[str, ...]] | None = None
+    name: str, count: int, *, seed: int = 1, told: set[Statements] | None = None
 ) -> list[Story]:
     """Stories of one family, the same for the same seed; no two have the same statements.
 

@@ -20,17 +20,21 @@ ROUNDS = range(1, 6)
 a story that has gone on so often."""
 
 
+Statements = tuple[str, ...]
+
+
 class Story(NamedTuple):
     """What is told, and what is asked of it."""
 
-    statements: tuple[str, ...]
+    statements: Statements
     question: str
     answer: str
 
     @property
     def text(self) -> str:
-        """Story and question, as a model is given them."""
-        return " ".join((*self.statements, self.question))
+        """Question and story, as a model is given them: who knows what is asked for before they
+        read need not keep the rest."""
+        return " ".join((self.question, *self.statements))
 
 
 Family = Callable[[Random], Story]

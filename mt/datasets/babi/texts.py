@@ -1,4 +1,4 @@
-"""The texts of the dataset: stories with questions, answers, and which family each line is of.
+"""The texts of the dataset: questions and their stories, answers, and which family each line is of.
 
 Knows how many stories of a family go where. No story is in two texts, whatever is asked of it.
 """
@@ -6,14 +6,23 @@ Knows how many stories of a family go where. No story is in two texts, whatever 
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
+from random import Random
 
 from mt.datasets.babi.families import FAMILIES, generate
+from mt.datasets.babi.renaming import renamed
+from mt.datasets.babi.story import Statements, Story
 from mt.datasets.dataset import Dataset, Texts
 
 SIZES = {"train": 1000, "valid": 100, "test": 1000}
 """Stories of each family. The paper has the first and the last; those that validate are further
 ones, so that all 1,000 train."""
+RENAMED = "renamed"
+"""The training stories, each told again under other names."""
+TIMES = 9
+"""How often, at most: families of few short stories run out of others."""
 SEED = 1
+
+RULE = "no two stories have the same statements, within a text or between two"
 
 
 def babi() -> Dataset:
@@ -27,20 +36,50 @@ def babi() -> Dataset:
     )
 
 
-def texts(seed: int = SEED) -> Texts:
-    """Each split as `SPLIT.question`, `SPLIT.answer` and `SPLIT.task`, line by line."""
-    columns = [f"{split}.{column}" for split in SIZES for column in ("question", "answer", "task")]
+def texts(seed: int = SEED, sizes: dict[str, int] = SIZES) -> Texts:
+    """Each split as `SPLIT.question`, `SPLIT.answer` and `SPLIT.task`, line by line.
+
+    Args:
+        sizes: stories of each family in train, valid and test.
+    """
+    columns = [
+        f"{split}.{column}"
+        for split in (*sizes, RENAMED)
+        for column in ("question", "answer", "task")
+    ]
     files: dict[str, list[str]] = {name: [] for name in columns}
-    bounds = list(pairwise(accumulate(SIZES.values(), initial=0)))
-    told: set[tuple[str, ...]] = set()  # families have forms of statements in common
-    for name in FAMILIES:
-        stories = generate(name, sum(SIZES.values()), seed=seed, told=told)
-        for split, (start, stop) in zip(SIZES, bounds, strict=True):
-            part = stories[start:stop]
-            files[f"{split}.question"] += [story.text for story in part]
-            files[f"{split}.answer"] += [story.answer for story in part]
-            files[f"{split}.task"] += [name] * len(part)
-    return Texts(files, {"seed": seed, "stories": dict(SIZES), "split": RULE})
+    told: set[Statements] = set()  # families have forms of statements in common
+    splits = {name: _splits(name, sizes, seed, told) for name in FAMILIES}
+    # Only now, when all that test are told: a renamed story must be none of them.
+    for name, parts in splits.items():
+        parts[RENAMED] = told_again(name, parts["train"], seed, told)
+        for split, stories in parts.items():
+            files[f"{split}.question"] += [story.text for story in stories]
+            files[f"{split}.answer"] += [story.answer for story in stories]
+            files[f"{split}.task"] += [name] * len(stories)
+    return Texts(files, {"seed": seed, "stories": dict(sizes), "split": RULE})
 
 
-RULE = "no two stories have the same statements, within a text or between two"
+def told_again(name: str, stories: list[Story], seed: int, told: set[Statements]) -> list[Story]:
+    """Each story of a family up to `TIMES` times under other names, as far as they make it new.
+
+    Args:
+        told: statements of stories that are not to be told again; those of the new ones are added.
+    """
+    random = Random(f"{name} {RENAMED} {seed}")
+    again: list[Story] = []
+    for story in stories:
+        for _ in range(TIMES):
+            other = renamed(name, story, random)
+            if other.statements not in told:
+                told.add(other.statements)
+                again.append(other)
+    return again
+
+
+def _splits(
+    name: str, sizes: dict[str, int], seed: int, told: set[Statements]
+) -> dict[str, list[Story]]:
+    stories = generate(name, sum(sizes.values()), seed=seed, told=told)
+    bounds = pairwise(accumulate(sizes.values(), initial=0))
+    return {split: stories[start:stop] for split, (start, stop) in zip(sizes, bounds, strict=True)}
