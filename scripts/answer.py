@@ -25,14 +25,21 @@ from scripts.options import BeamSize, Engine, Threads, load_translator
 if TYPE_CHECKING:
     from mt import Translation, Translator
 
+SMALL_TALK = Path("small-talk")
+"""The bundled model that answers questions."""
+
 app = program("Answer questions, one a line.")
 
 
 @app.command()
 def answer(
     model: Annotated[
-        Path, typer.Option(metavar="DIR", help="Model folder of a model that answers questions.")
-    ],
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Model folder of a model that answers questions, or the name of a bundled one.",
+        ),
+    ] = SMALL_TALK,
     story: Annotated[
         Path | None,
         typer.Option(metavar="F", help="What all questions are about; it is put behind each."),

@@ -1,4 +1,4 @@
-"""The model that comes along: that it is there, small enough, documented, and translates.
+"""The models that come along: that they are small enough, documented, and translate or answer.
 
 The figures it must reach are measured by mt-evaluate and stand in the README; the test here only
 sees to it that a broken model cannot be shipped.
@@ -18,7 +18,9 @@ from mt.scoring import evaluate
 from support.commands import run
 
 MAX_BYTES = 30_000_000
+SMALL_TALK = "small-talk"
 MODELS = sorted(path.name for path in BUNDLED_MODELS.iterdir())
+TRANSLATING = [name for name in MODELS if name != SMALL_TALK]
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,13 @@ def test_the_folder_holds_the_model_and_nothing_else(name: str) -> None:
     files = [path for path in (BUNDLED_MODELS / name).rglob("*") if path.is_file()]
 
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
+    vocabularies = ["tokenizer"] if name == SMALL_TALK else ["source", "target"]
     assert sorted(path.name.split("-")[0] for path in files) == [
-        "README.md", "config", "lexicon", "manifest.json", "source", "target", "weights",
+        "README.md", "config", "lexicon", "manifest.json", *vocabularies, "weights",
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", TRANSLATING)
 def test_the_card_names_licence_and_attribution(name: str) -> None:
     card = (BUNDLED_MODELS / name / "README.md").read_text(encoding="utf-8")
 
@@ -76,6 +79,27 @@ def test_the_command_of_the_readme_gives_three_lines(checkout: Path) -> None:
     assert lines[1] == ""
     assert "dog" in lines[2]
     assert lines[3:] == [""]
+
+
+def test_the_card_of_small_talk_carries_the_licence_of_its_text() -> None:
+    card = (BUNDLED_MODELS / SMALL_TALK / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "Copyright (c) 2017, Gunther Cox",
+        "Redistributions in binary form must reproduce",
+        "Neither the name of chatterbot",
+        'PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS"',
+        "exact match",
+        "final states",
+    ):
+        assert words in " ".join(card.split())
+
+
+def test_small_talk_answers_and_cannot_be_asked_to_translate() -> None:
+    answered = run("answer", stdin=b"Can you die\n")
+    assert b"process can be killed" in answered.stdout or b"indefinitely" in answered.stdout
+    refused = run("translate", "--model", SMALL_TALK, stdin=b"Can you die\n")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"small-talk answers questions" in refused.stderr
 
 
 def test_a_bundled_model_is_found_by_its_name() -> None:
