@@ -11,7 +11,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.errors import ConfigError
 from mt.files import write_atomic
@@ -25,6 +25,8 @@ PANEL_SIZE = (6.4, 4.0)
 DOTS_PER_INCH = 120
 MARKED_POINTS = 40
 """Lines of at most this many points have a dot at each."""
+LABELS_INSIDE = 6
+"""Where there are more labels than these, they would hide the lines: they stand below the axes."""
 
 
 class Line(NamedTuple):
@@ -103,8 +105,15 @@ def _fill(axes: Axes, panel: Panel) -> None:
         marker = "o" if len(line.x) <= MARKED_POINTS else ""
         axes.plot(line.x, line.y, marker=marker, markersize=3.5, linewidth=1.2)
     if panel.lines:
-        legend = axes.legend(axes.get_lines(), [""] * len(panel.lines))
+        legend = axes.legend(axes.get_lines(), [""] * len(panel.lines), **_place(panel))
         # Set by hand, since a label may be a path: matplotlib would leave one out that begins with
         # "_", and take what stands between two "$" for a formula.
         for text, line in zip(legend.get_texts(), panel.lines, strict=True):
             text.set(text=line.label, parse_math=False)
+
+
+def _place(panel: Panel) -> dict[str, Any]:
+    """Where the labels stand; without a word matplotlib finds a place among the lines."""
+    if len(panel.lines) <= LABELS_INSIDE:
+        return {}
+    return {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 3}

@@ -45,6 +45,15 @@ def test_a_label_is_shown_as_it_is(tmp_path):
     draw(tmp_path / "labels.png", [panel])  # as formulas they would be refused
 
 
+@pytest.mark.parametrize(("count", "below"), [(6, False), (7, True)])
+def test_many_labels_stand_below_the_axes_and_hide_no_line(count, below):
+    panel = Panel("t", "x", "y", [Line(str(number), [0, 1], [0, 1]) for number in range(count)])
+    made = figure([panel])
+    made.draw_without_rendering()
+    (axes,) = made.axes
+    assert (axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0) == below
+
+
 def test_a_picture_is_a_png_file_of_the_size_of_its_panels(tmp_path):
     path = tmp_path / "picture.png"
     draw(path, PANELS)
