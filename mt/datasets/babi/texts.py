@@ -36,20 +36,16 @@ def babi() -> Dataset:
     )
 
 
-def texts(seed: int = SEED, sizes: dict[str, int] = SIZES) -> Texts:
-    """Each split as `SPLIT.question`, `SPLIT.answer` and `SPLIT.task`, line by line.
-
-    Args:
-        sizes: stories of each family in train, valid and test.
-    """
+def texts(seed: int = SEED) -> Texts:
+    """Each split as `SPLIT.question`, `SPLIT.answer` and `SPLIT.task`, line by line."""
     columns = [
         f"{split}.{column}"
-        for split in (*sizes, RENAMED)
+        for split in (*SIZES, RENAMED)
         for column in ("question", "answer", "task")
     ]
     files: dict[str, list[str]] = {name: [] for name in columns}
     told: set[Statements] = set()  # families have forms of statements in common
-    splits = {name: _splits(name, sizes, seed, told) for name in FAMILIES}
+    splits = {name: _splits(name, seed, told) for name in FAMILIES}
     # Only now, when all that test are told: a renamed story must be none of them.
     for name, parts in splits.items():
         parts[RENAMED] = told_again(name, parts["train"], seed, told)
@@ -57,7 +53,7 @@ def texts(seed: int = SEED, sizes: dict[str, int] = SIZES) -> Texts:
             files[f"{split}.question"] += [story.text for story in stories]
             files[f"{split}.answer"] += [story.answer for story in stories]
             files[f"{split}.task"] += [name] * len(stories)
-    return Texts(files, {"seed": seed, "stories": dict(sizes), "split": RULE})
+    return Texts(files, {"seed": seed, "stories": dict(SIZES), "split": RULE})
 
 
 def told_again(name: str, stories: list[Story], seed: int, told: set[Statements]) -> list[Story]:
@@ -77,9 +73,7 @@ def told_again(name: str, stories: list[Story], seed: int, told: set[Statements]
     return again
 
 
-def _splits(
-    name: str, sizes: dict[str, int], seed: int, told: set[Statements]
-) -> dict[str, list[Story]]:
-    stories = generate(name, sum(sizes.values()), seed=seed, told=told)
-    bounds = pairwise(accumulate(sizes.values(), initial=0))
-    return {split: stories[start:stop] for split, (start, stop) in zip(sizes, bounds, strict=True)}
+def _splits(name: str, seed: int, told: set[Statements]) -> dict[str, list[Story]]:
+    stories = generate(name, sum(SIZES.values()), seed=seed, told=told)
+    bounds = pairwise(accumulate(SIZES.values(), initial=0))
+    return {split: stories[start:stop] for split, (start, stop) in zip(SIZES, bounds, strict=True)}
