@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mt.errors import ConfigError, InputError
+from mt.questions import asked_of
 from mt.streams import interruptible, open_lines, read_lines
 from scripts.answers import Texts, evaluation, table
 from scripts.console import Version, errors, program, run
@@ -149,9 +150,7 @@ def _converse(translator: Translator, told: str) -> None:
 
 
 def _answer(translator: Translator, told: str, question: str) -> Translation:
-    # A blank line asks nothing, whatever the story.
-    text = f"{question} {told}" if told and question else question
-    (found,) = translator.translate([text])
+    (found,) = translator.translate([asked_of(question, told)])
     return found
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from mt.config import SearchConfig
+from mt.questions import asked_of
 from service.errors import Kind, ServiceError
 from service.native.schemas import AnswerRequest, TranslateRequest
 from service.parameters import is_json, read_json_object
@@ -73,8 +74,7 @@ def read_questions(asked: AnswerRequest, server: Server) -> Job:
         ServiceError: INVALID_REQUEST, or NOT_FOUND for a model.
     """
     model = server.translation.catalogue.answering_model(asked.model)
-    story = f"\n{asked.story}" if asked.story else ""
-    texts = [question + story for question in asked.questions]
+    texts = [asked_of(question, asked.story or "") for question in asked.questions]
     longest = max(map(len, texts), default=0)
     _check("questions", "the number of questions", len(texts), server.settings.batch_limit)
     _check("questions", "the length of a question", longest, server.settings.char_limit)

@@ -65,6 +65,19 @@ def test_a_story_is_put_behind_each_question_and_one_question_needs_no_list():
     ask(conversation, workers, catalogue=catalogue())
 
 
+def test_a_blank_question_asks_nothing_of_a_story():
+    workers = StubWorkers()
+
+    async def conversation(client):
+        body = {"questions": ["", "Well?"], "story": "John is there."}
+        response = await client.http.post("/v1/answer", json=body)
+        assert workers.segments == ["Well? John is there."]
+        blank, asked = response.json()["answers"]
+        assert (blank["text"], bool(asked["text"])) == ("", True)
+
+    ask(conversation, workers, catalogue=catalogue())
+
+
 def test_a_question_that_fails_has_its_error_in_its_place():
     workers = StubWorkers(fails="bad")
 

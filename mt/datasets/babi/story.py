@@ -9,6 +9,8 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from mt.questions import asked_of
+
 PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 OBJECTS = ("apple", "football", "milk")
@@ -32,9 +34,8 @@ class Story(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Question and story, as a model is given them: who knows what is asked for before they
-        read need not keep the rest."""
-        return " ".join((self.question, *self.statements))
+        """Question and story, as a model is given them."""
+        return asked_of(self.question, " ".join(self.statements))
 
 
 Family = Callable[[Random], Story]
