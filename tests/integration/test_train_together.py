@@ -25,10 +25,16 @@ of the loss, with parameters of their own."""
 
 
 def launch(folder: Path, recipe: Path, output: Path, count: int, *more: str) -> subprocess.Popen:
+    return _torchrun(
+        folder, count, "-m", "scripts.train", str(recipe), "--output", str(output), *more
+    )
+
+
+def _torchrun(folder: Path, count: int, *program: str) -> subprocess.Popen:
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)),
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"),  # any free port
-        *("-m", "scripts.train", str(recipe), "--output", str(output), *more),
+        *program,
     ]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True)
@@ -92,6 +98,23 @@ def test_a_killed_process_stops_the_others_with_a_clear_message(recipe):
     assert "lost another one" in errors
     assert "--resume" in errors
     assert (output / "run" / "checkpoint.json").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the threads in /proc")
+def test_no_thread_of_the_group_outlives_it(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import torch\n"
+        "from mt.training import processes_of_environment\n"
+        "with processes_of_environment() as processes:\n"
+        "    processes.sum(torch.zeros(1))\n"
+        "    import torch.distributed.nn.functional\n"  # as optimisers do in time
+        "threads = [path.read_text() for path in Path('/proc/self/task').glob('*/comm')]\n"
+        "sys.exit(any('gloo' in name for name in threads))\n"
+    )
+    finished(_torchrun(tmp_path, 2, str(program)))
 
 
 def _workers(launcher: int) -> list[int]:
