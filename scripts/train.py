@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mt.config import DataConfig, Recipe, Task, load_recipe, parse
+from mt.config import DataConfig, Recipe, Task, load_recipe, parse, with_changes
 from mt.criterion import CRITERIA, find_criterion
 from scripts.console import Version, describe, errors, program, run
 
@@ -87,6 +87,15 @@ def train(
     prepared: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(DataConfig, "prepared"))
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.OPTION=VALUE",
+            help="Change an option of the recipe, as in training.seed=2 or "
+            "model.attention=general; any number of times.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the folder's last checkpoint.")
     ] = False,
@@ -121,6 +130,8 @@ def train(
         init_decoder=init_decoder,
         tokenizers_from=tokenizers_from,
     )
+    if changes:
+        loaded = with_changes(loaded, changes)
     if prepared is not None:
         data_config = loaded.data.model_copy(update={"prepared": prepared.resolve()})
         loaded = loaded.model_copy(update={"data": data_config})

@@ -6,6 +6,7 @@ generated tables read it from here, nowhere else.
 
 options.py      what all tables have in common, and in which words one is refused
 recipe.py       a recipe whole, and how it is read from a TOML file
+changes.py      single options of a recipe changed, as on a command line
 purpose.py      what a model is for, at the head of a recipe
 data.py         [data]
 tokenizer.py    [tokenizer]
@@ -18,6 +19,7 @@ job.py          how whole files are translated
 probe.py        how units that keep track of something are looked for
 """
 
+from mt.config.changes import with_changes
 from mt.config.data import DataConfig
 from mt.config.engine import EngineConfig, EngineName
 from mt.config.evaluation import EvaluationConfig
@@ -53,4 +55,5 @@ __all__ = [
     "check_task",
     "load_recipe",
     "parse",
+    "with_changes",
 ]

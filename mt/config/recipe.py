@@ -128,13 +128,17 @@ def load_recipe(path: Path, data_folder: Path | None = None) -> Recipe:
         raise ConfigError(f"recipe {path} is not TOML: {error}") from error
     recipe = parse(Recipe, table, where=f"recipe {path}")
     own = path.parent.resolve()
-    base = own if data_folder is None else data_folder.resolve()
+    return absolute(recipe, own, own if data_folder is None else data_folder.resolve())
+
+
+def absolute(recipe: Recipe, base: Path, data: Path | None = None) -> Recipe:
+    """The recipe with relative paths from a folder, or from another for what is in [data]."""
     folders = {
-        name: own / folder
+        name: base / folder
         for name in ("init_from", "init_encoder", "init_decoder", "tokenizers_from")
         if (folder := getattr(recipe, name)) is not None
     }
-    return recipe.model_copy(update={"data": _absolute(recipe.data, base), **folders})
+    return recipe.model_copy(update={"data": _absolute(recipe.data, data or base), **folders})
 
 
 def _absolute(data: DataConfig, base: Path) -> DataConfig:

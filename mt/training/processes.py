@@ -109,9 +109,9 @@ def processes_of_environment() -> Iterator[Processes]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Processes()
         return
-    # Imported while there is a group, as optimisers do, this module keeps the group alive for good in
-    # default arguments. Threads of it then outlive `destroy_process_group`, and one that lets go of
-    # a tensor while the interpreter ends aborts the process.
+    # Imported while there is a group, as optimisers do, this module keeps the group alive for good
+    # in default arguments. Threads of it then outlive `destroy_process_group`, and one that lets go
+    # of a tensor while the interpreter ends aborts the process.
     import torch.distributed.nn.functional
 
     try:

@@ -259,6 +259,26 @@ def test_fine_tuning_refuses_a_model_of_another_shape(checkout, recipe, trained)
     assert "do not fit" in errors
 
 
+def test_options_of_a_recipe_can_be_changed_on_the_command_line(recipe, trained):
+    code, _, errors = command_here(
+        *(recipe.parent, recipe, "--set", "training.updates=3", "--set", "training.seed=2"),
+        *("--set", "training.validate_every=3", "--output", "changed"),
+    )
+    assert code == 0, errors
+    losses = [line["loss"] for line in metrics(recipe.parent / "changed", "train")]
+    assert len(losses) == 3
+    assert losses != [line["loss"] for line in metrics(trained[0], "train")][:3]
+
+
+def test_a_change_that_the_recipe_has_no_option_for_is_refused_and_makes_no_folder(recipe):
+    code, _, errors = command_here(
+        recipe.parent, recipe, "--set", "training.sed=2", "--output", "misspelt"
+    )
+    assert code == 2
+    assert errors == "error: --set: unknown key training.sed; did you mean seed?\n"
+    assert not (recipe.parent / "misspelt").exists()
+
+
 # What another run may not do
 
 
