@@ -159,7 +159,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise BundleError(f"{folder} is not a model folder: it has no {MANIFEST}") from error
+        raise BundleError(_no_model(folder)) from error
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -176,6 +176,13 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(files, dict) or not isinstance(record, dict):
         raise BundleError(damaged)
     return Manifest(version, files, record)
+
+
+def _no_model(folder: Path) -> str:
+    if folder.exists() or folder.name != str(folder):
+        return f"{folder} is not a model folder: it has no {MANIFEST}"
+    bundled = sorted(path.name for path in BUNDLED_MODELS.iterdir() if path.is_dir())
+    return f"{folder} is not a model folder, nor a bundled model: those are {', '.join(bundled)}"
 
 
 def _parts(bundle: Bundle) -> dict[str, bytes]:

@@ -26,8 +26,7 @@ def info(
         Path | None,
         typer.Argument(
             metavar="DIR",
-            help="Model folder, or the name of a bundled one: de-en, en-de, small-talk.  "
-            "[default: de-en]",
+            help="Model folder, or the name of a bundled one, such as en-de.  [default: de-en]",
         ),
     ] = None,
     as_json: Annotated[

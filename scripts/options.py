@@ -40,7 +40,7 @@ def _reranking(field: str, *names: str, metavar: str | None = None) -> Any:
     return typer.Option(*names, metavar=metavar, help=describe(RerankConfig, field) + shown)
 
 
-_BUNDLED = "or the name of a bundled one: de-en, en-de.  [default: de-en]"
+_BUNDLED = "or the name of a bundled one, such as en-de.  [default: de-en]"
 
 Model = Annotated[
     list[Path] | None,

@@ -651,3 +651,12 @@ def test_a_name_means_a_bundled_model_unless_there_is_such_a_folder(tmp_path, mo
     (tmp_path / "de-en").mkdir()
     assert find_model("de-en") == find_model(Path("de-en")) == Path("de-en")
     assert find_model("no-such") == Path("no-such")
+
+
+def test_a_name_that_is_none_is_told_with_those_there_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=r"^no-such is not a model folder, nor .* de-en, en-de"):
+        load_bundle(find_model("no-such"))
+    (tmp_path / "no-such").mkdir()
+    with pytest.raises(BundleError, match=r"^no-such is not a model folder: it has no manifest"):
+        load_bundle(find_model("no-such"))
