@@ -150,6 +150,10 @@ def _valid_unicode(text: str) -> str:
     return valid.replace("\ufffd", "\uffff")
 
 
+def _stands_in(digit: str, lines: Sequence[str]) -> bool:
+    return any(digit in line for line in lines)
+
+
 def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenizer:
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
@@ -160,6 +164,7 @@ def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenize
             model_type=config.kind,
             vocab_size=config.vocabulary_size,
             character_coverage=config.character_coverage,
+            required_chars="".join(digit for digit in "0123456789" if _stands_in(digit, lines)),
             normalization_rule_name=config.normalization,
             pad_id=PAD,
             unk_id=UNKNOWN,

@@ -22,7 +22,8 @@ class TokenizerConfig(Options):
     vocabulary_size: int = Field(8000, ge=16, le=64000)
     """Pieces per model, special symbols included."""
     character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
-    """Share of the training characters that get a piece; the rest are unknown characters."""
+    """Share of the training characters that get a piece; the rest are unknown characters. Digits of
+    the text always get one: a number is wrong if one of them is missing."""
     training_pairs: int = Field(1_000_000, ge=1)
     """Most pairs that pieces are learned from, evenly spread over the training text; SentencePiece
     holds them in memory."""

@@ -240,7 +240,7 @@ def test_agreement_in_a_text_is_asked_for_and_printed_in_80_columns(folder: Path
         ([" \n"], ["nothing to explain"]),
         (["Ja. Nein."], ["2 sentences", "one"]),
         (["Hund " * 150], ["at most 100", "max_source_pieces"]),
-        ([SENTENCE, "--model", "nowhere"], ["nowhere", "manifest.json"]),
+        ([SENTENCE, "--model", "nowhere"], ["nowhere", "nor a bundled model"]),
         ([SENTENCE, "--model", "other"], ["task = 'answer'"]),
         ([SENTENCE, "--layer", "4"], ["--layer = 4", "1 to 3"]),
         ([SENTENCE, "--walk", "8"], ["--walk = 8", "0 to 7"]),

@@ -148,6 +148,15 @@ def test_characters_beyond_the_coverage_get_no_piece():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_digits_of_the_text_get_a_piece_however_rare_they_are(kind):
+    lines = ["eine Zeile aus Buchstaben 0 1 2 3 4 5 6 7 " * 40, "Zimmer 8 ß"]
+    config = TokenizerConfig(kind=kind, vocabulary_size=29, character_coverage=0.98)
+    source, _ = train_tokenizers(lines, lines, config)
+    unknown = [text for text in [*"0123456789", "ß"] if UNKNOWN in source.encode([text])[0]]
+    assert unknown == ["9", "ß"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("size", "lines", "reason"),
     [
