@@ -91,7 +91,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="TABLE.OPTION=VALUE",
+            metavar="KEY=VALUE",
             help="Change an option of the recipe, as in training.seed=2 or "
             "model.attention=general; any number of times.",
         ),
