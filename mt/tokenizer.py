@@ -7,6 +7,7 @@ token, which is counted by the caller and never written by search: no text is lo
 from __future__ import annotations
 
 import io
+import string
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -150,13 +151,10 @@ def _valid_unicode(text: str) -> str:
     return valid.replace("\ufffd", "\uffff")
 
 
-def _stands_in(digit: str, lines: Sequence[str]) -> bool:
-    return any(digit in line for line in lines)
-
-
 def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenizer:
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
+    digits = [digit for digit in string.digits if any(digit in line for line in lines)]
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),
@@ -164,7 +162,7 @@ def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenize
             model_type=config.kind,
             vocab_size=config.vocabulary_size,
             character_coverage=config.character_coverage,
-            required_chars="".join(digit for digit in "0123456789" if _stands_in(digit, lines)),
+            required_chars="".join(digits),
             normalization_rule_name=config.normalization,
             pad_id=PAD,
             unk_id=UNKNOWN,
