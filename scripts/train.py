@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mt.config import DataConfig, Recipe, Task, load_recipe, parse, with_changes
+from mt.config import DataConfig, Recipe, Task, load_recipe, read_changes, with_options
 from mt.criterion import CRITERIA, find_criterion
 from scripts.console import Version, describe, errors, program, run
 
@@ -123,18 +123,16 @@ def train(
         if source is None or target is None:
             raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
         loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
-    loaded = _started_from(
-        loaded,
-        init_from=init_from,
-        init_encoder=init_encoder,
-        init_decoder=init_decoder,
-        tokenizers_from=tokenizers_from,
-    )
-    if changes:
-        loaded = with_changes(loaded, changes)
-    if prepared is not None:
-        data_config = loaded.data.model_copy(update={"prepared": prepared.resolve()})
-        loaded = loaded.model_copy(update={"data": data_config})
+    folders = {
+        "init_from": init_from,
+        "init_encoder": init_encoder,
+        "init_decoder": init_decoder,
+        "tokenizers_from": tokenizers_from,
+        "data.prepared": prepared,
+    }
+    given = {name: folder.resolve() for name, folder in folders.items() if folder is not None}
+    loaded = with_options(loaded, given)
+    loaded = with_options(loaded, read_changes(changes or [], "--set"), "--set")
     raise typer.Exit(_train(loaded, output, resume))
 
 
@@ -153,12 +151,6 @@ def _refuse_beside_recipe(**options: object) -> None:
         if value is not None:
             option = f"--{name.replace('_', '-')}"
             raise typer.BadParameter(f"{option} and a recipe do not go together")
-
-
-def _started_from(recipe: Recipe, **folders: Path | None) -> Recipe:
-    """The recipe with the folders given in the place of its own."""
-    given = {name: folder.resolve() for name, folder in folders.items() if folder is not None}
-    return parse(Recipe, recipe.model_dump() | given, where="options") if given else recipe
 
 
 def _recipe_of_files(

@@ -19,7 +19,7 @@ job.py          how whole files are translated
 probe.py        how units that keep track of something are looked for
 """
 
-from mt.config.changes import with_changes
+from mt.config.changes import read_changes, with_options
 from mt.config.data import DataConfig
 from mt.config.engine import EngineConfig, EngineName
 from mt.config.evaluation import EvaluationConfig
@@ -55,5 +55,6 @@ __all__ = [
     "check_task",
     "load_recipe",
     "parse",
-    "with_changes",
+    "read_changes",
+    "with_options",
 ]

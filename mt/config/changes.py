@@ -6,7 +6,7 @@ Knows how a change is written. Does not know the options, nor where recipes come
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,39 @@ from mt.config.recipe import Recipe, absolute
 from mt.errors import ConfigError
 
 
-def with_changes(recipe: Recipe, changes: Iterable[str]) -> Recipe:
+def with_options(recipe: Recipe, options: Mapping[str, Any], where: str = "options") -> Recipe:
     """The recipe with some of its options changed, one after the other.
 
     Args:
         recipe: stays as it is.
-        changes: each "table.option=value", or "option=value" at the head of a recipe. A value is
-            written as in TOML; a word needs no quotes. Relative paths start where the process is.
+        options: value by name, "table.option", or "option" at the head of a recipe. Relative paths
+            start where the process is.
+        where: what to call the options in an error.
 
     Raises:
-        ConfigError: one is not written like that, or the recipe has no such option, or none with
-            such a value.
+        ConfigError: the recipe has no such option, or none with such a value.
     """
     table = recipe.model_dump()
-    for change in changes:
-        name, equals, text = change.partition("=")
-        if not (equals and name.strip() and text.strip() and text.isprintable()):
-            raise ConfigError(f"--set {change}: write it as training.seed=2")
-        _put(table, name.strip().split("."), _value(text.strip()), change)
-    return absolute(parse(Recipe, table, where="--set"), Path.cwd())
+    for name, value in options.items():
+        _put(table, name, value, where)
+    return absolute(parse(Recipe, table, where), Path.cwd())
+
+
+def read_changes(texts: Iterable[str], where: str = "options") -> dict[str, Any]:
+    """Values of options by name, each of them written as in "training.seed=2".
+
+    A value is written as in TOML; a word needs no quotes. Of two for one option the last counts.
+
+    Raises:
+        ConfigError: one is not written like that.
+    """
+    options = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (equals and name and value and value.isprintable()):
+            raise ConfigError(f"{where} {text}: write it as training.seed=2")
+        options[name] = _value(value)
+    return options
 
 
 def _value(text: str) -> Any:
@@ -43,11 +57,11 @@ def _value(text: str) -> Any:
         return text
 
 
-def _put(table: dict[str, Any], keys: list[str], value: Any, change: str) -> None:
-    *outer, last = keys
+def _put(table: dict[str, Any], name: str, value: Any, where: str) -> None:
+    *outer, last = name.split(".")
     for key in outer:
         # A table that is unknown is left to the check, which knows the name that is meant.
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"--set {change}: {key} is no table")
+            raise ConfigError(f"{where}: {key} is no table")
     table[last] = value

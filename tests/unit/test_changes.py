@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.config import DataConfig, Recipe, with_changes
+from mt.config import DataConfig, Recipe, read_changes, with_options
 from mt.errors import ConfigError
 
 RECIPE = Recipe(
@@ -16,6 +16,10 @@ RECIPE = Recipe(
         train_target=("/data/train.en",),
     ),
 )
+
+
+def with_changes(recipe, texts):
+    return with_options(recipe, read_changes(texts, "--set"), "--set")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,13 @@ def test_the_head_of_a_recipe_can_be_changed():
 def test_of_two_changes_of_one_option_the_last_counts():
     changed = with_changes(RECIPE, ["training.seed=2", "training.seed=3"])
     assert changed.training.seed == 3
+
+
+def test_options_without_a_line_of_text_are_taken_as_they_are():
+    changed = with_options(RECIPE, {"data.prepared": Path("/there"), "training.seed": 2})
+    assert (changed.data.prepared, changed.training.seed) == (Path("/there"), 2)
+    with pytest.raises(ConfigError, match=r"^options: unknown key training\.sed"):
+        with_options(RECIPE, {"training.sed": 2})
 
 
 def test_no_change_is_the_same_recipe():
