@@ -118,7 +118,6 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         Gate,
         paths=TRANSLATION_PATHS,
         check=lambda: app.state.server.translation.check_available(),
-        metrics=metrics,
     )
     if settings.cors_origins:
         app.add_middleware(
@@ -135,7 +134,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
 
 def _assignment(settings: Settings, catalogue: Catalogue) -> Assignment:
     served = (*catalogue.models, *catalogue.answering)
-    models = tuple((model.name, str(model.folder)) for model in served)
+    models = tuple((model.name, str(model.folder), model.sha256) for model in served)
     return Assignment(models, settings.engine)
 
 

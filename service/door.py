@@ -30,9 +30,21 @@ def door(refuse: Refuse) -> type[HttpToolsProtocol]:
     """The protocol of a server's connections; `uvicorn.Config(http=...)` takes it."""
 
     class Door(HttpToolsProtocol):
+        _within = False
+        """Whether a request has begun to arrive and is not whole yet; it may be answered already,
+        and what comes next is its rest, whatever it looks like."""
+
+        def on_message_begin(self) -> None:
+            self._within = True
+            super().on_message_begin()
+
+        def on_message_complete(self) -> None:
+            self._within = False
+            super().on_message_complete()
+
         def data_received(self, data: bytes) -> None:
             cycle: RequestResponseCycle | None = self.cycle
-            idle = cycle is None or cycle.response_complete
+            idle = not self._within and (cycle is None or cycle.response_complete)
             if idle and (answer := _answer(data, refuse)) is not None:
                 self._unset_keepalive_if_required()
                 self.transport.write(answer)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Kind, ServiceError
-from service.telemetry.metrics import Metrics
 from service.wires import error_response
 
 
@@ -45,13 +44,10 @@ class Gate:
         check: raises ServiceError if nothing is accepted now.
     """
 
-    def __init__(
-        self, app: ASGIApp, paths: Collection[str], check: Callable[[], None], metrics: Metrics
-    ) -> None:
+    def __init__(self, app: ASGIApp, paths: Collection[str], check: Callable[[], None]) -> None:
         self._app = app
         self._paths = frozenset(paths)
         self._check = check
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
@@ -60,7 +56,6 @@ class Gate:
                 try:
                     self._check()
                 except ServiceError as error:
-                    self._metrics.rejected(error.kind)
                     await error_response(scope, error)(scope, receive, send)
                     return
         await self._app(scope, receive, send)

@@ -21,6 +21,9 @@ from service.errors import Kind, ServiceError
 MAX_FIELDS = 1000
 """Most fields in a form or query string."""
 
+LONGEST_NAME = 100
+"""Characters of a name that an error repeats."""
+
 Parameters = Sequence[tuple[str, object]]
 """Names and values; the values are those of a JSON document as they are, or strings. A name may be
 there more than once."""
@@ -56,7 +59,7 @@ def query_parameters(request: Request) -> Parameters:
     """The parameters of the query string.
 
     Raises:
-        ServiceError: INVALID_REQUEST, there are too many.
+        ServiceError: INVALID_REQUEST, there are too many, or they are not UTF-8.
     """
     return _fields(request.scope["query_string"])
 
@@ -70,10 +73,10 @@ def read_json_object(body: bytes) -> Parameters:
     """The members of a JSON object.
 
     Raises:
-        ServiceError: INVALID_REQUEST, it is none.
+        ServiceError: INVALID_REQUEST, it is none, or a name is in an object twice.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:  # the latter from "[[[[..." without end
         raise ServiceError(Kind.INVALID_REQUEST, "Invalid JSON format") from error
     if not isinstance(document, dict):
@@ -106,6 +109,18 @@ def grouped(parameters: Iterable[tuple[str, object]]) -> Mapping[str, Sequence[o
     return found
 
 
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, of which the parser by itself would keep the last of two values."""
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        if name in members:
+            field = clean(name)[:LONGEST_NAME]
+            message = f"Invalid request: {field} is given twice in a JSON object"
+            raise ServiceError(Kind.INVALID_REQUEST, message, field=field)
+        members[name] = value
+    return members
+
+
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
@@ -114,8 +129,11 @@ def _fields(encoded: bytes) -> list[tuple[str, str]]:
     # Many clients (curl -d "q=Grüße") send UTF-8 without percent-encoding it: decode, then split.
     try:
         return parse_qsl(
-            encoded.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+            encoded.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
         )
+    except UnicodeDecodeError as error:
+        message = "Invalid request: forms and query strings have to be UTF-8"
+        raise ServiceError(Kind.INVALID_REQUEST, message) from error
     except ValueError as error:
         message = "Invalid request: too many form fields"
         raise ServiceError(Kind.INVALID_REQUEST, message) from error

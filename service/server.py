@@ -89,21 +89,17 @@ async def carry_out(
     characters = sum(map(len, job.texts))
     record = record_of(request)
     record.n, record.chars = len(job.texts), characters
-    try:
-        server.translation.check_available()
-        with await server.access.admit(client, characters) as admission:
-            work = server.translation.translate(job, progress)
-            outcomes = await answer_while_wanted(request, work, deadline)
-            admission.charge(
-                sum(
-                    len(text)
-                    for text, outcome in zip(job.texts, outcomes, strict=True)
-                    if isinstance(outcome, Answer)
-                )
+    server.translation.check_available()
+    with await server.access.admit(client, characters) as admission:
+        work = server.translation.translate(job, progress)
+        outcomes = await answer_while_wanted(request, work, deadline)
+        admission.charge(
+            sum(
+                len(text)
+                for text, outcome in zip(job.texts, outcomes, strict=True)
+                if isinstance(outcome, Answer)
             )
-    except ServiceError as error:
-        server.metrics.rejected(error.kind)
-        raise
+        )
     _note(request, server, job, outcomes)
     return Answers(outcomes, admission.headers | _pivots(outcomes))
 
@@ -114,7 +110,7 @@ def _note(request: Request, server: Server, job: Job, outcomes: Sequence[Outcome
     translated = [each for each in outcomes if isinstance(each, Answer) and each.way]
     for text, outcome in zip(job.texts, outcomes, strict=True):
         if isinstance(outcome, ServiceError):
-            metrics.rejected(outcome.kind)
+            metrics.text_failed(outcome.kind)
         elif outcome.way:
             metrics.translated(
                 outcome.way.pair,

@@ -92,7 +92,7 @@ class Rates:
         )
         if not taken:
             wait_s = seconds_until_room(window, characters, limit)
-            message = f"Slowdown: {limit} characters a minute are accepted, try again in {wait_s} s"
+            message = f"{limit} characters a minute are accepted, try again in {wait_s} s"
             raise ServiceError(Kind.RATE_LIMITED, message, retry_after_s=wait_s)
         return Allowance(limit, remaining(window, limit), seconds_until_room(window, limit, limit))
 

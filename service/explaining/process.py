@@ -22,6 +22,9 @@ from service.errors import Kind, ServiceError
 MOST = 2
 """Requests in hand at a time: one being explained, one waiting."""
 COMMAND = command_of("service.explaining.worker")
+LIMIT_S = 300.0
+"""Seconds after which a process that has not answered is taken for lost; its first answer waits for
+torch."""
 
 
 class Explaining:
@@ -29,10 +32,12 @@ class Explaining:
 
     Args:
         command: what to run, if not `service.explaining.worker`.
+        limit_s: seconds that an answer may take.
     """
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, limit_s: float = LIMIT_S) -> None:
         self._command = command
+        self._limit_s = limit_s
         self._process: Process | None = None
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[bytes]] = set()
@@ -47,8 +52,8 @@ class Explaining:
 
         Raises:
             ServiceError: OVERLOADED, others are being explained; INVALID_REQUEST, the text cannot
-                be explained; UNAVAILABLE, the process died; INTERNAL, the model cannot be loaded,
-                or a bug.
+                be explained; UNAVAILABLE, the process is lost; INTERNAL, the model cannot be
+                loaded, or a bug.
         """
         if len(self._tasks) >= MOST:
             message = "others are being explained; try again soon"
@@ -69,10 +74,12 @@ class Explaining:
     async def _take_turn(self, request: bytes) -> bytes:
         async with self._turn:
             try:
-                return await self._ask(request)
-            except (EOFError, ConnectionError) as error:
+                async with asyncio.timeout(self._limit_s):
+                    return await self._ask(request)
+            # It has died, does not start, does not answer, or answers what cannot be read.
+            except (EOFError, OSError, ValueError, LookupError, TypeError) as error:
                 await self._end()
-                message = "the process that explains has died; try again"
+                message = "the process that explains is lost; try again"
                 raise ServiceError(Kind.UNAVAILABLE, message, retry_after_s=1) from error
 
     async def _ask(self, request: bytes) -> bytes:

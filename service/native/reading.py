@@ -74,10 +74,13 @@ def read_questions(asked: AnswerRequest, server: Server) -> Job:
         ServiceError: INVALID_REQUEST, or NOT_FOUND for a model.
     """
     model = server.translation.catalogue.answering_model(asked.model)
+    limits = server.settings
+    # Before story and questions are put together, which multiplies what a body may hold.
+    _check("questions", "the number of questions", len(asked.questions), limits.batch_limit)
+    _check("story", "the length of the story", len(asked.story or ""), limits.char_limit)
     texts = [asked_of(question, asked.story or "") for question in asked.questions]
     longest = max(map(len, texts), default=0)
-    _check("questions", "the number of questions", len(texts), server.settings.batch_limit)
-    _check("questions", "the length of a question", longest, server.settings.char_limit)
+    _check("questions", "the length of a question", longest, limits.char_limit)
     return Job(texts, model.source, model.target, model)
 
 

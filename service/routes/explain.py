@@ -35,15 +35,11 @@ async def explain(request: Request, server: ServerOf) -> Response:
     client = server.identify(request, None)
     record = record_of(request)
     record.n, record.chars = 1, len(asked.text)
-    try:
-        folder = _folder(asked, server)
-        with await server.access.admit(client, len(asked.text)) as admission:
-            work = server.explaining.explain(folder, asked.text, full=asked.full)
-            explanation = await answer_while_wanted(request, work, deadline)
-            admission.charge()
-    except ServiceError as error:
-        server.metrics.rejected(error.kind)
-        raise
+    folder = _folder(asked, server)
+    with await server.access.admit(client, len(asked.text)) as admission:
+        work = server.explaining.explain(folder, asked.text, full=asked.full)
+        explanation = await answer_while_wanted(request, work, deadline)
+        admission.charge()
     return Response(explanation, media_type="application/json", headers=admission.headers)
 
 

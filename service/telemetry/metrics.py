@@ -141,6 +141,10 @@ class Metrics:
         """So many segments joined a computation that another request had begun."""
         self._shared.inc(segments)
 
+    def text_failed(self, kind: Kind) -> None:
+        """One of the texts of a request failed, alone or with others."""
+        self._failed.labels(kind.value).inc()
+
     def flagged(self, flags: Iterable[str]) -> None:
         """A translation has these flags of `mt.flags`."""
         for flag in flags:
@@ -182,7 +186,9 @@ class Metrics:
             registry=self._registry,
         )
         self._in_progress = self._gauge("mt_requests_in_progress", "Requests being answered.")
-        self._rejected = self._counter("mt_rejected_total", "Requests refused.", "reason")
+        self._rejected = self._counter(
+            "mt_rejected_total", "Requests refused, for whatever reason.", "reason"
+        )
 
     def _define_work(self) -> None:
         self._queue_wait = self._histogram(
@@ -206,6 +212,9 @@ class Metrics:
         )
         self._target_characters = self._counter(
             "mt_target_characters_total", "Characters of their translations.", "pair"
+        )
+        self._failed = self._counter(
+            "mt_texts_failed_total", "Texts of answered requests that failed.", "reason"
         )
         self._cache_hits = self._counter("mt_cache_hits_total", "Segments found in the cache.")
         self._cache_misses = self._counter("mt_cache_misses_total", "Segments not found in it.")

@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.errors import Kind
 from service.telemetry.metrics import OTHER_ROUTE, Metrics, known_method
 from service.telemetry.route_templates import RouteTemplates
 
@@ -53,8 +54,8 @@ class RequestRecord:
     """Segments that the cache or the translation memory had."""
     flags: Sequence[str] | None = None
     """Flags of `mt.flags` on the translations."""
-    error: str | None = None
-    """The kind of error answered, as in `service.errors`."""
+    error: Kind | None = None
+    """Of the error answered."""
 
     def fields(self) -> dict[str, Any]:
         """What a line of log says of it."""
@@ -131,6 +132,8 @@ class Observability:
     ) -> None:
         status, seconds = exchange.outcome(failed=failure is not None)
         self._metrics.request_finished(route, method, status, seconds)
+        if record.error is not None:
+            self._metrics.rejected(record.error)
         fields = record.fields()
         line = {
             "request_id": fields.pop("request_id"),

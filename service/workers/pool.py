@@ -60,6 +60,8 @@ class Pool:
         self._on_failure = on_failure
         self._keepers: list[asyncio.Task[None]] = []
         self._closing = False
+        self._lived = False
+        """Whether a worker has ever come to work."""
         self._stillborn = 0
 
     def count(self) -> Mapping[str, int]:
@@ -95,15 +97,16 @@ class Pool:
                 self._closing = True
                 self._on_failure(error)
                 return
-            except WorkerLostError as error:
+            except (WorkerLostError, OSError) as error:  # the latter for want of memory or files
                 log.error("a worker was lost while it started: %s", error)
                 self._stillborn += 1
-                if self._on_ready and self._stillborn == FIRST_STARTS:
+                if not self._lived and self._stillborn == FIRST_STARTS:
                     self._closing = True
                     self._on_failure(MTError("the workers die as they start; the log says how"))
                 await asyncio.sleep(RESTART_S)
                 continue
             self.engines = worker.engines
+            self._lived = True
             self._queue.workers += 1
             if self.complete and self._on_ready:
                 self._on_ready()

@@ -39,9 +39,10 @@ Outcome = SegmentTranslation | ServiceError
 
 
 class Assignment(NamedTuple):
-    """What a worker is told first: the models to load, as name and folder, and by which engine."""
+    """What a worker is told first: the models to load, and by which engine."""
 
-    models: tuple[tuple[str, str], ...]
+    models: tuple[tuple[str, str, str], ...]
+    """Name, folder, and the SHA-256 that the weights are to have."""
     engine: str
 
 

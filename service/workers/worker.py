@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
 from typing import Any, BinaryIO
 
-from mt.errors import MTError
+from mt.config import EngineName
+from mt.errors import BundleError, MTError
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
 from service.child import become_child
@@ -39,9 +40,7 @@ def main() -> None:
     requests = os.fdopen(0, "rb", buffering=0)  # none is read ahead, for `_check_wanted` to see it
     try:
         models, engine = _read(requests)
-        translators = {
-            name: Translator.load(path, engine=engine, threads=1) for name, path in models
-        }
+        translators = {name: _load(path, identity, engine) for name, path, identity in models}
     except MTError as error:
         _write(answers, {"error": str(error)})
         return
@@ -55,6 +54,15 @@ def main() -> None:
     while (request := _read(requests)) is not None:
         if request != STOP:  # else it came too late
             _write(answers, _answer(translate, request))
+
+
+def _load(path: str, identity: str, engine: EngineName) -> Translator:
+    translator = Translator.load(path, engine=engine, threads=1)
+    # A training may have stored a better model in the meantime: the server would name the old one
+    # in its answers, and its other workers would go on with that.
+    if translator.identity != identity:
+        raise BundleError(f"{path}: this model was replaced since the server started; restart it")
+    return translator
 
 
 class UnwantedError(Exception):

@@ -102,6 +102,7 @@ def test_a_question_that_fails_has_its_error_in_its_place():
         ({}, 400, "questions: Field required"),
         ({"questions": "a", "target": "de"}, 400, "target: Extra inputs are not permitted"),
         ({"questions": "a" * 21}, 400, "the length of a question is 21, more than the 20"),
+        ({"questions": "a", "story": "b" * 21}, 400, "the length of the story is 21, more than"),
         ({"questions": "a", "story": "b" * 20}, 400, "the length of a question is 22"),
         ({"questions": ["a", "b", "c"]}, 400, "the number of questions is 3, more than the 2"),
     ],

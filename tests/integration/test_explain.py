@@ -320,13 +320,17 @@ import sys
 for line in sys.stdin:
     if "die" in line:
         sys.exit()
+    if "hang" in line:
+        sys.stdin.read()
+    if "stray" in line:
+        print("a word too much")
     print("null", line.strip(), sep="\\n", flush=True)
 """
 
 
-def with_process(script: str, conversation: Any) -> Any:
+def with_process(script: str, conversation: Any, limit_s: float = 60) -> Any:
     async def whole() -> Any:
-        explaining = Explaining([sys.executable, "-c", script])
+        explaining = Explaining([sys.executable, "-c", script], limit_s)
         try:
             return await conversation(explaining)
         finally:
@@ -359,13 +363,15 @@ def test_an_answer_that_nobody_waits_for_is_not_given_to_the_next() -> None:
     assert json.loads(with_process(ECHO, conversation))["text"] == "second"
 
 
-def test_a_process_that_dies_is_replaced() -> None:
+@pytest.mark.parametrize("text", ["die", "hang", "stray"])
+def test_a_process_that_dies_hangs_or_answers_nonsense_is_replaced(text: str) -> None:
     async def conversation(explaining: Explaining) -> tuple[ServiceError, bytes]:
         with pytest.raises(ServiceError) as lost:
-            await explaining.explain("m", "die", full=False)
+            await explaining.explain("m", text, full=False)
+        explaining._limit_s = 60
         return lost.value, await explaining.explain("m", "again", full=False)
 
-    error, answer = with_process(ECHO, conversation)
+    error, answer = with_process(ECHO, conversation, limit_s=1 if text == "hang" else 60)
     assert (error.kind, error.retry_after_s) == (Kind.UNAVAILABLE, 1)
     assert json.loads(answer)["text"] == "again"
 

@@ -137,6 +137,37 @@ def test_json_that_is_no_object_is_refused(body):
     ask(conversation)
 
 
+@pytest.mark.parametrize(
+    ("content", "query"),
+    [(b"q=Gr\xfc\xdfe", ""), (b"q=Gr%FC%DFe", ""), (b"", "?q=Gr%FC%DFe")],
+)
+def test_a_form_that_is_not_utf_8_is_refused_and_not_mangled(content, query):
+    async def conversation(client):
+        headers = {"content-type": "application/x-www-form-urlencoded; charset=ISO-8859-1"}
+        path = f"/translate{query}"
+        response = await client.http.post(path, content=content, headers=headers)
+        assert (response.status_code, "have to be UTF-8" in response.json()["error"]) == (400, True)
+
+    ask(conversation)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"q": "first", "q": "second", "source": "de", "target": "en"}',
+        b'{"q": "a", "source": "de", "target": "en", "more": {"q": 1, "q": 1}}',
+    ],
+)
+def test_a_name_that_is_in_a_json_object_twice_is_refused_and_not_halved(body):
+    async def conversation(client):
+        headers = {"content-type": "application/json"}
+        response = await client.http.post("/translate", content=body, headers=headers)
+        assert response.status_code == 400
+        assert response.json() == {"error": "Invalid request: q is given twice in a JSON object"}
+
+    ask(conversation)
+
+
 def test_a_form_with_two_texts_is_refused_and_not_halved():
     async def conversation(client):
         response = await client.http.post("/translate", params={"q": ["a", "b"]})

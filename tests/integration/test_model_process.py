@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from mt import Translator
-from mt.bundle import BUNDLED_MODELS
+from mt.bundle import BUNDLED_MODELS, load_bundle
 from mt.errors import ConfigError
 from service.child import start_child
 from service.errors import ServiceError
@@ -19,7 +19,8 @@ from service.workers.work import Assignment, Batch, Options
 from support.serving import ask, until
 from support.workers import StubWorkers
 
-DE_EN = Assignment((("de-en", str(BUNDLED_MODELS / "de-en")),), "auto")
+FOLDER = BUNDLED_MODELS / "de-en"
+DE_EN = Assignment((("de-en", str(FOLDER), load_bundle(FOLDER).identity),), "auto")
 SEGMENTS = ("Guten Morgen.", "Ein Hund bellt.", "\ud800 Ja!")
 
 
@@ -167,6 +168,12 @@ def test_a_worker_ends_with_its_server():
 
 
 def test_a_model_that_cannot_be_loaded_is_named():
-    nowhere = Assignment((("x", "no/such/folder"),), "auto")
+    nowhere = Assignment((("x", "no/such/folder", ""),), "auto")
     with pytest.raises(ConfigError, match="no/such/folder"), started(nowhere):
+        pass
+
+
+def test_a_model_that_is_not_the_one_of_the_servers_start_is_not_put_to_work():
+    replaced = Assignment((("de-en", str(FOLDER), "0" * 64),), "auto")
+    with pytest.raises(ConfigError, match="replaced since the server started"), started(replaced):
         pass

@@ -259,6 +259,7 @@ def test_a_refusal_names_the_field_and_the_request(path):
         (b"", "application/json"),
         (b'{"texts": "\xff"}', "application/json"),
         (b'{"texts": ' + b"[" * 100_000, "application/json"),
+        (b'{"texts": "a", "texts": "b"}', "application/json"),
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(content, content_type):

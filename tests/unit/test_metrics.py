@@ -25,6 +25,7 @@ NAMES = {
     "mt_queue_depth",
     "mt_queue_seconds",
     "mt_rejected_total",
+    "mt_texts_failed_total",
     "mt_source_characters_total",
     "mt_target_characters_total",
     "mt_cache_hits_total",
@@ -67,6 +68,7 @@ def fill(metrics):
     metrics.batch_done(segments=2, characters=60, seconds=0.03, waited=[0.0, 0.5])
     metrics.watch_workers(lambda: {"ready": 2})
     metrics.translated("de-en", source_characters=10, target_characters=12)
+    metrics.text_failed(Kind.INTERNAL)
     metrics.flagged(["copied"])
     metrics.model_loaded(MODEL, "int8")
 
@@ -98,6 +100,10 @@ def test_every_metric_is_there_from_the_start(metrics):
         (
             lambda m: m.rejected(Kind.RATE_LIMITED),
             {'mt_rejected_total{reason="rate_limited"}': 1},
+        ),
+        (
+            lambda m: m.text_failed(Kind.INTERNAL),
+            {'mt_texts_failed_total{reason="internal"}': 1},
         ),
         (
             lambda m: m.batch_done(segments=3, characters=70, seconds=0.2, waited=[0.1, 1.5, 0]),

@@ -216,14 +216,15 @@ def test_if_no_worker_will_ever_start_somebody_is_told():
     run(scenario())
 
 
-def test_a_worker_that_dies_at_its_start_is_tried_again(monkeypatch):
+@pytest.mark.parametrize("error", [WorkerLostError(), OSError("too many open files")])
+def test_a_worker_that_does_not_start_is_tried_again(monkeypatch, error):
     monkeypatch.setattr(pool_module, "RESTART_S", 0)
     workers, attempts = StubWorkers(), []
 
     async def start():
         attempts.append(1)
         if len(attempts) < 3:
-            raise WorkerLostError
+            raise error
         return await workers.start()
 
     async def scenario():
@@ -234,6 +235,30 @@ def test_a_worker_that_dies_at_its_start_is_tried_again(monkeypatch):
 
     run(scenario())
     assert len(attempts) == 3
+
+
+@pytest.mark.parametrize("first_lives", [True, False])
+def test_deaths_at_the_start_end_the_service_only_if_no_worker_ever_lived(monkeypatch, first_lives):
+    monkeypatch.setattr(pool_module, "RESTART_S", 0)
+    workers, attempts = StubWorkers(), []
+
+    async def start():
+        attempts.append(1)
+        if len(attempts) > 1 or not first_lives:
+            raise WorkerLostError
+        return await workers.start()
+
+    async def scenario():
+        shop = Shop(workers, size=2, start=start)
+        while len(attempts) < 20 and not shop.told:
+            await asyncio.sleep(0)
+        assert len(shop.told) == (0 if first_lives else 1)
+        if first_lives:
+            (task,) = shop.put("a")
+            assert await text(task) == "A"
+        await shop.pool.close(0.1)
+
+    run(scenario())
 
 
 def test_closing_finishes_what_was_accepted_and_ends_the_workers():

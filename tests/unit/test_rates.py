@@ -88,7 +88,7 @@ def test_a_refusal_says_when_to_come_again(clock):
     # after 59/100 of the next minute, 35.4 s.
     error = refused(rates, 60)
     assert error.retry_after_s == 56
-    assert error.message == "Slowdown: 100 characters a minute are accepted, try again in 56 s"
+    assert error.message == "100 characters a minute are accepted, try again in 56 s"
 
 
 def test_a_request_that_could_never_pass_is_too_large(clock):
