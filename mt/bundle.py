@@ -96,6 +96,11 @@ class Bundle:
     lexicon: Lexicon | None = None
     """For shortlists, if there is one."""
 
+    @property
+    def lexicon_identity(self) -> str:
+        """SHA-256 of the lexical table as it is stored; empty if there is none."""
+        return sha256(_stored(self.lexicon)) if self.lexicon else ""
+
 
 def find_model(name: Path | str | None) -> Path:
     """The folder that is meant: the one of that path, or else the bundled one of that name.
@@ -193,8 +198,12 @@ def _parts(bundle: Bundle) -> dict[str, bytes]:
         CONFIG: config.encode() + b"\n",
         WEIGHTS: safetensors.numpy.save(dict(bundle.weights)),
         **({JOINT: source.content} if joint else {SOURCE: source.content, TARGET: target.content}),
-        **({LEXICON: safetensors.numpy.save(bundle.lexicon._asdict())} if bundle.lexicon else {}),
+        **({LEXICON: _stored(bundle.lexicon)} if bundle.lexicon else {}),
     }
+
+
+def _stored(lexicon: Lexicon) -> bytes:
+    return safetensors.numpy.save(lexicon._asdict())
 
 
 def _with_hash(part: str, content: bytes) -> str:

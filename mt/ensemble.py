@@ -92,9 +92,9 @@ def check_alike(names: Sequence[str], bundles: Sequence[Bundle]) -> None:
                 )
 
 
-def joint_identity(bundles: Sequence[Bundle]) -> str:
+def joint_identity(identities: Sequence[str]) -> str:
     """SHA-256 of the members' own identities, in their order."""
-    return sha256("".join(bundle.identity for bundle in bundles).encode())
+    return sha256("".join(identities).encode())
 
 
 def _must_agree(bundle: Bundle) -> dict[str, str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mt.bundle import Bundle
 from mt.model import Model, make_model
-from mt.shapes import check_shapes
+from mt.shapes import check_finite, check_shapes
 
 Part = Literal["encoder", "decoder"]
 _PARTS: dict[Part, tuple[str, ...]] = {
@@ -27,13 +27,14 @@ def load_model(bundle: Bundle) -> Model:
     """The bundle's model in fp32, in training mode.
 
     Raises:
-        BundleError: the weights do not fit the configuration.
+        BundleError: the weights do not fit the configuration, or are not all numbers.
     """
     source, target = bundle.tokenizers
     model = make_model(bundle.config.model, len(source), len(target))
     check_shapes(
         bundle.weights, {name: tuple(p.shape) for name, p in trained_parameters(model).items()}
     )
+    check_finite(bundle.weights)
     weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
     model.load_state_dict(weights, strict=False)
     return model

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mt.config import ModelConfig
@@ -51,6 +52,17 @@ def check_shapes(weights: Mapping[str, NDArray[Any]], expected: Mapping[str, Sha
                 f"the weights do not fit the configuration: {name} has shape "
                 f"{found or 'none'}, expected {expected.get(name, 'none')}"
             )
+
+
+def check_finite(weights: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse weights that nothing can be computed with.
+
+    Raises:
+        BundleError: one is not a finite number.
+    """
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise BundleError(f"{name} holds a number that is not finite")
 
 
 def _encoder_layers(config: ModelConfig) -> dict[str, Shape]:

@@ -80,6 +80,7 @@ class Translator:
         task: Task = "translate",
         segmentation: Segmentation = "sentences",
         reranker: Reranker | None = None,
+        lexicon_identity: str = "",
     ) -> None:
         """Of an engine and the tokenizers it speaks, as `TokenizerPair.writing` gives them."""
         self.name = name
@@ -92,6 +93,7 @@ class Translator:
         self._tokenizers = tokenizers
         self._identity = identity
         self._reranker = reranker
+        self._lexicon_identity = lexicon_identity
 
     @classmethod
     def load(
@@ -145,9 +147,10 @@ class Translator:
             name=" + ".join(bundle.config.name for bundle in bundles),
             source_language=config.source_language,
             target_language=config.target_language,
-            identity=joint_identity(bundles),
+            identity=joint_identity([bundle.identity for bundle in bundles]),
             task=config.task,
             segmentation=config.segmentation,
+            lexicon_identity=joint_identity([bundle.lexicon_identity for bundle in bundles]),
         )
 
     @classmethod
@@ -172,12 +175,18 @@ class Translator:
             identity=bundle.identity,
             task=config.task,
             segmentation=config.segmentation,
+            lexicon_identity=bundle.lexicon_identity,
         )
 
     @property
     def identity(self) -> str:
         """SHA-256 of the stored weights, for records; empty for a model that was never stored."""
         return self._identity
+
+    @property
+    def lexicon_identity(self) -> str:
+        """SHA-256 of the lexical table, which decides where there is a shortlist; empty without."""
+        return self._lexicon_identity
 
     @property
     def engine(self) -> str:
@@ -206,6 +215,10 @@ class Translator:
             ConfigError: they leave nothing to choose among where there is a reranker.
         """
         return self._with(config, self._reranker)
+
+    def with_length_penalty(self, alpha: float) -> Translator:
+        """The same model with another length penalty, as `PairScorer` asks for it."""
+        return self.with_search(self.search_config.model_copy(update={"length_penalty": alpha}))
 
     def with_reranker(self, reranker: Reranker | None) -> Translator:
         """The same model, its candidates chosen by the reranker; None leaves it to search alone.
@@ -259,8 +272,6 @@ class Translator:
         segmentation: Segmentation | None = None,
         engine: Engine[Any] | None = None,
     ) -> Translator:
-        if reranker is not None:
-            reranker.check(config)
         return Translator(
             engine or self._engine,
             self._tokenizers,
@@ -271,7 +282,8 @@ class Translator:
             identity=self._identity,
             task=self.task,
             segmentation=segmentation or self.segmentation,
-            reranker=reranker,
+            reranker=reranker and reranker.under(config),
+            lexicon_identity=self._lexicon_identity,
         )
 
     def translate(

@@ -84,6 +84,8 @@ def answer(
     """
     if evaluate is not None and (story or source):
         raise ConfigError("options: --evaluate brings its own questions: no --story or --input")
+    if evaluate is None and source is None and sys.stdin is None:
+        raise ConfigError("options: standard input is closed: give --input")
     texts = None if evaluate is None else Texts.read(evaluate, split)
     told = "" if story is None else _whole(story)
     translator = load_translator(model, threads, engine, task="answer", beam_size=beam_size)

@@ -41,7 +41,8 @@ def run(app: typer.Typer) -> NoReturn:
     """Run a program and leave with its exit code; a user's mistake is one line, no traceback."""
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the shell has closed it
+            sys.stdout.flush()
     except MTError as error:
         code = fail(str(error))
     except _UsageError as error:

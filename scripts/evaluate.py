@@ -6,7 +6,7 @@ Evaluates what users get: a model folder's stored weights with its own decoding 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -177,6 +177,8 @@ def evaluate(
     fusion = {"fusion_model": fusion_model, "fusion_weight": fusion_weight}
     first = _first_system(source, model, translations, threads, engine, search, rerank, fusion)
     others = [_other_system(source, path, threads, engine, search) for path in against or []]
+    if not any(isinstance(system, ModelSystem) for system in (first, *others)):
+        _refuse_decoding(search | {"engine": engine, "threads": threads})
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
     if joined:
@@ -241,6 +243,12 @@ def _first_system(
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")
     return FinishedSystem.read(translations, source)
+
+
+def _refuse_decoding(options: Mapping[str, Any]) -> None:
+    for name in given_options(options):
+        option = f"--{name.replace('_', '-')}"
+        raise ConfigError(f"options: --translations are finished: there is nothing for {option}")
 
 
 def _other_system(

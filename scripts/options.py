@@ -150,9 +150,10 @@ def load_translator(
             task.
         ConfigError: an option is out of range, or the machine lacks what the engine needs.
     """
-    given = given_options(search)
-    # Before the model is loaded.
-    parse(SearchConfig, given, where="options")
+    # A flag that is off is named here: it takes the place of the model's own.
+    given = {name: value for name, value in search.items() if value is not None}
+    # Before the model is loaded, which may bring the temperature that --top-k needs.
+    parse(SearchConfig, {"temperature": 1.0} | given, where="options")
     choice = given_options(rerank or {})
     reranking = parse(RerankConfig, choice, where="options")
     fusing = parse(FusionConfig, given_options(fusion or {}), where="options")
@@ -194,9 +195,7 @@ def load_reranker(
     def load(folder: Path | None) -> Translator | None:
         if folder is None:
             return None
-        other = Translator.load(folder, engine=engine, threads=threads)
-        alpha = translator.search_config.length_penalty
-        return other.with_search(other.search_config.model_copy(update={"length_penalty": alpha}))
+        return Translator.load(folder, engine=engine, threads=threads)
 
     reverse, right_to_left = load(config.reverse_model), load(config.right_to_left_model)
     ways = translator.source_language, translator.target_language
@@ -227,7 +226,7 @@ def _fluency(
             f"options: --rescore-language-model {config.language_model} is of {model.language}; it "
             f"has to be of {translator.target_language}"
         )
-    return Fluency(model, translator.search_config.length_penalty)
+    return Fluency(model)
 
 
 def _check_way(option: str, model: Translator, wanted: tuple[str, str]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.progress import track
 
 from mt.config import EngineName, SearchConfig
+from mt.config.search import LONGEST_PIECES
 from mt.corpus import read_pairs
 from scripts.console import errors
 from scripts.options import load_translator
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 CHUNK_LINES = 500
 """Lines translated between two moves of the progress bar."""
-LONGEST_PIECES = 2000
-"""The most that `search.max_source_pieces` may be."""
 
 
 class Outcome(NamedTuple):

@@ -224,6 +224,8 @@ def _translate_text(
     workers: int,
     resume: bool,
 ) -> None:
+    if output is None and sys.stdout is None:
+        raise ConfigError("options: standard output is closed: give --output")
     # The input is opened first: a misspelt name should not wait for the model.
     with _reading(source, job) as text:
         translator = load()
@@ -270,6 +272,8 @@ class _Text(NamedTuple):
 @contextmanager
 def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
     if path is None:
+        if sys.stdin is None:
+            raise ConfigError("options: standard input is closed: give --input")
         # Someone typing wants an answer to each line.
         chunk_lines = 1 if sys.stdin.isatty() else CHUNK_LINES
         name = "standard input"

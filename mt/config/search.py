@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 
 from mt.config.options import Options, TextFile
 
+LONGEST_PIECES = 2000
+"""The most that `max_source_pieces` may be."""
+
 
 class SearchConfig(Options):
     """[search]: how a translation is looked for; a bundle carries these as its own defaults."""
@@ -46,7 +49,7 @@ class SearchConfig(Options):
     seed: int = Field(1, ge=0, lt=2**31)
     """Decides the draws, together with the segment itself: the same segment is translated alike
     wherever it stands, and alike again with the same seed."""
-    max_source_pieces: int = Field(100, ge=2, le=2000)
+    max_source_pieces: int = Field(100, ge=2, le=LONGEST_PIECES)
     """Longer segments are split at white space before translation and flagged."""
     truecase: bool = True
     """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put

@@ -67,11 +67,10 @@ def step_graph(config: ModelConfig, weights: Weights, *, shortlist: bool = False
         found = look_back(graph, config, weights, top, sentences) if attends else ""
         top = _readout(graph, config, weights, top, readout, found)
     if shortlist:
-        logits = _short_logits(graph, config, top, sentences)
+        scores = _orderless_log_softmax(graph, _short_logits(graph, config, top, sentences))
     else:
         output = output_layer(weights)
-        logits = graph.product(top, output.weights, output.bias)
-    scores = graph("LogSoftmax", logits, axis=-1)
+        scores = graph("LogSoftmax", graph.product(top, output.weights, output.bias), axis=-1)
     graph.output(scores, np.float32)
     _best(graph, scores)
     return graph.serialised()
@@ -154,13 +153,28 @@ def _short_logits(graph: Graph, config: ModelConfig, top: Activation, sentences:
     return graph("Add", logits, graph("Gather", allowed, sentences))
 
 
+def _orderless_log_softmax(graph: Graph, logits: str) -> str:
+    """Log-probabilities of rows whose number and order of places their neighbours have a part in.
+
+    Sums of floating-point numbers depend on their order, so whole ones are summed, which is exact
+    up to 2**53: 2**40 for the best place, and no more than 8,192 of them.
+    """
+    largest = graph("ReduceMax", logits, graph.constant(np.array([-1])))
+    below = graph("Sub", logits, largest)
+    unit = graph.constant(np.float64(2.0**40))
+    numerators = graph.cast(graph("Exp", below), np.float64)
+    whole = graph("Round", graph("Mul", numerators, unit))
+    total = graph("Div", graph("ReduceSum", whole, graph.constant(np.array([-1]))), unit)
+    return graph("Sub", below, graph.cast(graph("Log", total), np.float32))
+
+
 def _token_share(
     graph: Graph, config: ModelConfig, layer: LayerWeights, previous: str, sentences: str
 ) -> tuple[str, str]:
     """What the previous token and the context give the first layer's gates, and the readout."""
     widths = [layer.W_x.shape[1]] + [config.embedding_size] * config.deep_output
     table = graph.input("table", TABLE, ["V", sum(widths)])
-    share = graph("Cast", graph("Gather", table, previous), to=1)
+    share = graph.cast(graph("Gather", table, previous), np.float32)
     if config.context_size:
         fixed = graph.input("fixed", np.float32, ["B", sum(widths)])
         share = graph("Add", share, graph("Gather", fixed, sentences))

@@ -35,7 +35,7 @@ def encoder_graph(config: ModelConfig, weights: Weights) -> bytes:
     within = graph.input("within", np.bool_, ["S", "B", 1])
     width = sum(layer.W_x.shape[1] for layer in layers[0])
     table = graph.input("table", TABLE, ["pieces", width])
-    x = graph("Cast", graph("Gather", table, tokens), to=1)  # [S, B, directions * G*H]
+    x = graph.cast(graph("Gather", table, tokens), np.float32)  # [S, B, directions * G*H]
     xs = graph.split(x, [layer.W_x.shape[1] for layer in layers[0]])
     hidden, cell = [], []
     outputs, below = "", None

@@ -1,7 +1,7 @@
 """A graph of ONNX operators, written node by node, and matrix products in 8-bit integers.
 
-Knows operators, names and quantisation. Does not know models: `mt.engine.network` writes one with
-this.
+Knows operators, names and quantisation. Does not know models: `mt.engine.encoder` and
+`mt.engine.decoder` write one with this.
 
 A weight matrix is kept as 8-bit integers with one scale a column, an activation as 8-bit integers
 with one scale a row, and their product is summed up in 32-bit integers, which is exact: the result
@@ -122,6 +122,10 @@ class Graph:
         self._graph.node.append(node)
         return names
 
+    def cast(self, value: str, dtype: Any) -> str:
+        """The same numbers as another type."""
+        return self("Cast", value, to=_type(dtype))
+
     def split(self, value: str, sizes: Sequence[int]) -> list[str]:
         """Cut the last axis into parts of these sizes."""
         if len(sizes) == 1:
@@ -206,7 +210,7 @@ class Graph:
         """left [..., M, K] times right [..., K, N], scaled by [..., 1, N] -> [..., M, N]."""
         zero = self._zero()
         sums = self("MatMulInteger", left.integers, right.integers, zero, zero)
-        result = self("Cast", sums, to=1)
+        result = self.cast(sums, np.float32)
         for scale in (left.scale, right.scale):
             result = self("Mul", result, scale or self.constant(np.float32(1 / LEVELS)))
         return result
@@ -218,10 +222,10 @@ class Graph:
         """
         whole = self("Round", self("Mul", weights, self.constant(np.float32(255))))
         total = self("ReduceSum", whole, self.constant(np.array([-1])))  # exact: whole numbers
-        integers, none = self("Cast", whole, to=2), self.constant(np.array(0, np.uint8))
+        integers, none = self.cast(whole, np.uint8), self.constant(np.array(0, np.uint8))
         sums = self("MatMulInteger", integers, values.integers, none, self._zero())
         assert values.scale is not None
-        scaled = self("Mul", self("Cast", sums, to=1), values.scale)
+        scaled = self("Mul", self.cast(sums, np.float32), values.scale)
         return self("Div", scaled, total)
 
     def serialised(self) -> bytes:

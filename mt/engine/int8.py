@@ -26,9 +26,8 @@ from mt.engine.graph import Graph
 from mt.engine.layers import Weights
 from mt.engine.shortlist import Shortlist, joint_shortlist
 from mt.engine.tables import source_table, target_table
-from mt.errors import BundleError
 from mt.lexicon import Lexicon
-from mt.shapes import check_shapes, parameter_shapes
+from mt.shapes import check_finite, check_shapes, parameter_shapes
 from mt.tokens import BEGIN, END, PAD
 
 Integers = NDArray[np.int64]
@@ -94,9 +93,7 @@ class Int8Engine:
         config = bundle.config.model
         sizes = [len(tokenizer) for tokenizer in bundle.tokenizers]
         check_shapes(bundle.weights, parameter_shapes(config, *sizes))
-        for name, array in bundle.weights.items():
-            if not np.isfinite(array).all():
-                raise BundleError(f"{name} holds a number that is not finite")
+        check_finite(bundle.weights)
         return cls(config, bundle.weights, lexicon=bundle.lexicon, threads=threads)
 
     @property

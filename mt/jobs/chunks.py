@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.config import JobConfig
-from mt.errors import JobError
+from mt.errors import InputError, JobError
 from mt.jobs.record import Flagged, add_flags, first_difference
 from mt.jobs.rows import find_line_flags, read_row, write_row
 
@@ -88,7 +88,7 @@ def translate_chunk(translator: Translator, config: JobConfig, chunk: Chunk) -> 
     """Translate the lines of a chunk together.
 
     Raises:
-        InputError: a line does not have the column.
+        InputError: a line does not have the column, or is too long for a model that takes it whole.
         ConfigError: more translations of a line are asked for than the beam can hold.
     """
     flagged: dict[str, Flagged] = {}
@@ -97,9 +97,17 @@ def translate_chunk(translator: Translator, config: JobConfig, chunk: Chunk) -> 
         read_row(line, f"{chunk.text}, line {number}", config)
         for number, line in zip(numbers, chunk.lines, strict=True)
     ]
-    translations = translator.translate(
-        [row.source for row in rows], alternatives=config.n_best - 1
-    )
+    try:
+        translations = translator.translate(
+            [row.source for row in rows], alternatives=config.n_best - 1
+        )
+    except InputError:
+        for number, row in zip(numbers, rows, strict=True):
+            try:
+                translator.plan(row.source)
+            except InputError as error:
+                raise InputError(f"{chunk.text}, line {number}: {error}") from error
+        raise
     written = []
     for number, row, translation in zip(numbers, rows, translations, strict=True):
         flags = find_line_flags(translation, config)
@@ -122,8 +130,9 @@ def describe_job(translator: Translator, config: JobConfig) -> dict[str, Any]:
             "source_language": translator.source_language,
             "target_language": translator.target_language,
         },
-        "search": translator.search_config.model_dump(mode="json"),
+        "search": (search := translator.search_config).model_dump(mode="json"),
         # Left out where there is none, so that jobs begun before there was one go on.
+        **({"lexicon": translator.lexicon_identity} if search.shortlist else {}),
         **({"reranking": reranker.record()} if (reranker := translator.reranker) else {}),
         "job": config.model_dump(mode="json"),
     }

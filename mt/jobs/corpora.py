@@ -120,6 +120,8 @@ class Corpus:
             JobError: a shard is not done, or damaged.
         """
         whole = self._folder / "whole"
+        if whole.exists():  # of an earlier call, which did not come to its end
+            shutil.rmtree(whole)
         for text in texts:
             path = whole / text.name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ sources. It scores text, so its pieces need not be those of the model that trans
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mt.language_model import LanguageModel, LineScore
 from mt.likelihood import SCORED, PairScore
@@ -19,7 +19,7 @@ class Fluency:
     """A language model as a `PairScorer` that takes no notice of sources."""
 
     model: LanguageModel
-    alpha: float
+    alpha: float = 1.0
     """Of the length penalty that its scores are divided by, as those of other models."""
 
     @property
@@ -31,6 +31,10 @@ class Fluency:
     def engine(self) -> str:
         """What does its arithmetic."""
         return self.model.engine
+
+    def with_length_penalty(self, alpha: float) -> Fluency:
+        """As of `PairScorer`."""
+        return replace(self, alpha=alpha)
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[PairScore]:
         """How likely each target is; of a source only that it is there."""

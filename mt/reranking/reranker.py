@@ -30,17 +30,25 @@ class Reranker:
     right_to_left: PairScorer | None = None
     language: PairScorer | None = None
 
-    def check(self, config: SearchConfig) -> None:
-        """Refuse decoding options that leave nothing to choose among.
+    def under(self, config: SearchConfig) -> Reranker:
+        """The same for other decoding options, whose length penalty all models then share.
 
         Raises:
-            ConfigError: translations are drawn.
+            ConfigError: translations are drawn, which leaves nothing to choose among.
         """
         if config.temperature:
             raise ConfigError(
                 f"temperature = {config.temperature:g} draws the translation: there is nothing to "
                 "choose among; minimum Bayes risk has mbr_temperature for its draws"
             )
+
+        alpha = config.length_penalty
+        return Reranker(
+            self.config,
+            self.reverse and self.reverse.with_length_penalty(alpha),
+            self.right_to_left and self.right_to_left.with_length_penalty(alpha),
+            self.language and self.language.with_length_penalty(alpha),
+        )
 
     def record(self) -> dict[str, Any]:
         """All that decides the choice, as JSON has it: options, and the models by their weights."""

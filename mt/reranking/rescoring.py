@@ -48,6 +48,10 @@ class PairScorer(Protocol):
         """What does its arithmetic."""
         ...
 
+    def with_length_penalty(self, alpha: float) -> PairScorer:
+        """The same model, its scores divided by the length penalty of this alpha."""
+        ...
+
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[PairScore]:
         """How likely each target is as the translation of its source."""
         ...

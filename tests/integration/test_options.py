@@ -26,6 +26,14 @@ def test_what_is_given_replaces_the_models_own(model: Path) -> None:
     assert translator.search_config == SearchConfig(beam_size=2, temperature=0.5, top_k=3)
 
 
+@pytest.mark.parametrize("truecase", [True, False])
+def test_a_flag_that_is_turned_off_takes_the_place_of_the_models_own_too(
+    model: Path, truecase: bool
+) -> None:
+    translator = options.load_translator(model, None, truecase=truecase)
+    assert translator.search_config.truecase is truecase
+
+
 def test_several_folders_are_an_ensemble(model: Path) -> None:
     assert options.load_translator([model, model], None).engine.startswith("ensemble of ")
     assert options.load_translator([model], None).engine == "int8"
@@ -36,7 +44,7 @@ def test_several_folders_are_an_ensemble(model: Path) -> None:
     ("given", "message"),
     [
         ({"temperature": -1.0}, "options: temperature: Input should be greater than or equal to 0"),
-        ({"top_k": 5}, "options: top_k = 5 needs a temperature above 0"),
+        ({"top_k": 5, "temperature": 0.0}, "options: top_k = 5 needs a temperature above 0"),
     ],
 )
 def test_what_is_not_allowed_is_told_before_a_model_is_loaded(
@@ -53,8 +61,11 @@ def test_what_does_not_go_with_the_models_own_options_is_told(tmp_path: Path) ->
     config = bundle.config.model_copy(update={"search": drawing})
     save_bundle(tmp_path, dataclasses.replace(bundle, config=config), model_card(bundle))
     assert options.load_translator(tmp_path, None).search_config == drawing
+    assert options.load_translator(tmp_path, None, top_k=3).search_config.top_k == 3
     with pytest.raises(ConfigError, match=r"^options: top_k = 5 needs a temperature above 0"):
         options.load_translator(tmp_path, None, temperature=0.0)
+    with pytest.raises(ConfigError, match=r"^options: top_k = 3 needs a temperature above 0"):
+        options.load_translator(save_tiny_bundle(tmp_path / "searching"), None, top_k=3)
 
 
 def test_every_decoding_option_is_a_field_and_documented_by_it() -> None:

@@ -96,27 +96,6 @@ def test_without_rounding_the_graphs_give_what_the_model_gives(config, seed, sou
         rows = np.flip(np.arange(len(rows))).copy()
 
 
-@settings(max_examples=60)
-@given(configs(), seeds, sources, st.integers(1, TARGET_SIZE + 1))
-def test_a_sentence_gets_the_same_bits_alone_and_among_others(config, seed, sources, k) -> None:
-    engine = Int8Engine(config, arrays(tiny_model(seed, config)))
-    together = engine.start(sources)
-    previous = np.full(len(sources), engine.begin)
-    for _ in range(2):
-        scores, _ = engine.step(previous, together)
-        ids, values, together = engine.step_top(previous, together, k)
-        for row in range(len(sources)):
-            alone = engine.start([sources[row]])
-            for token in (engine.begin, *written(previous, row)):
-                at = np.array([token])
-                its_scores, _ = engine.step(at, alone)
-                its_ids, its_values, alone = engine.step_top(at, alone, k)
-            np.testing.assert_array_equal(scores[row], its_scores[0])
-            np.testing.assert_array_equal(ids[row], its_ids[0])
-            np.testing.assert_array_equal(values[row], its_values[0])
-        previous = ids[:, 0]
-
-
 def written(previous: NDArray[np.int64], row: int) -> list[int]:
     """The tokens behind the first one that a row has been fed."""
     return [] if previous[row] == Int8Engine.begin else [int(previous[row])]
@@ -176,6 +155,30 @@ def lexicons(draw: st.DrawFn) -> Lexicon:
     seed = draw(seeds)
     partners = np.random.default_rng(seed).integers(0, TARGET_SIZE, (SOURCE_SIZE, 2))
     return Lexicon(np.array([END, 4, 5], np.uint16), partners.astype(np.uint16))
+
+
+@settings(max_examples=60)
+@given(configs(), seeds, sources, lexicons(), st.integers(0, 2), st.integers(1, TARGET_SIZE + 1))
+def test_a_sentence_gets_the_same_bits_alone_and_among_others(
+    config, seed, sources, lexicon, shortlist, k
+) -> None:
+    engine = Int8Engine(config, arrays(tiny_model(seed, config)), lexicon=lexicon)
+    together = engine.start(sources, shortlist=shortlist)
+    previous = np.full(len(sources), engine.begin)
+    for _ in range(2):
+        scores, _ = engine.step(previous, together)
+        ids, values, together = engine.step_top(previous, together, k)
+        for row in range(len(sources)):
+            alone = engine.start([sources[row]], shortlist=shortlist)
+            for token in (engine.begin, *written(previous, row)):
+                at = np.array([token])
+                its_scores, _ = engine.step(at, alone)
+                its_ids, its_values, alone = engine.step_top(at, alone, k)
+            np.testing.assert_array_equal(scores[row], its_scores[0])
+            np.testing.assert_array_equal(values[row], its_values[0])
+            allowed = values[row] > -np.inf
+            np.testing.assert_array_equal(ids[row, allowed], its_ids[0, allowed])
+        previous = ids[:, 0]
 
 
 @settings(max_examples=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -9,9 +10,10 @@ from typing import cast
 import pytest
 
 from mt.config import JobConfig, SearchConfig
-from mt.errors import JobError
+from mt.errors import InputError, JobError
 from mt.jobs.chunks import Chunk, Preparation, cut_chunks, describe_job, translate_chunk
 from mt.jobs.record import Flagged
+from mt.translation import Translation
 from mt.translator import Translator
 from support.jobs import Shouter
 
@@ -43,11 +45,33 @@ class NamedShouter(Shouter):
     source_language: str = "de"
     target_language: str = "en"
     search_config: SearchConfig = field(default_factory=SearchConfig)
+    lexicon_identity: str = "t"
     reranker: None = None
+
+    def plan(self, text: str) -> None:
+        if len(text) > 5:
+            raise InputError("a text of 6 pieces is too long")
+
+    def translate(self, texts: Sequence[str], *, alternatives: int = 0) -> list[Translation]:
+        for text in texts:
+            self.plan(text)
+        return super().translate(texts, alternatives=alternatives)
 
 
 def load(identity: str) -> Translator:
     return cast(Translator, NamedShouter(identity=identity))
+
+
+def test_a_line_that_is_too_long_to_be_taken_whole_is_named() -> None:
+    chunk = Chunk("in.de", 101, ["a\n", "much too long\n"], full=False)
+    with pytest.raises(InputError, match=r"^in\.de, line 102: a text of 6 pieces is too long$"):
+        translate_chunk(load("a"), JobConfig(), chunk)
+
+
+def test_a_lexical_table_decides_only_where_there_is_a_shortlist() -> None:
+    assert "lexicon" not in describe_job(load("a"), JobConfig())
+    short = NamedShouter(search_config=SearchConfig(shortlist=5))
+    assert describe_job(cast(Translator, short), JobConfig())["lexicon"] == "t"
 
 
 def test_another_process_translates_with_the_same_model_only() -> None:

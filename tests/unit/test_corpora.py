@@ -101,3 +101,16 @@ def test_what_killed_processes_left_is_cleared_before_a_job_goes_on(folder: Path
             corpus.plan(sources, JOB)
             assert not left.exists()
             left.touch()
+
+
+def test_what_a_call_that_was_killed_while_it_finished_had_put_together_is_made_again(
+    folder: Path,
+) -> None:
+    with open_corpus(folder / "out", {}, resume=False) as corpus:
+        (text,) = corpus.plan(find_texts(str(folder / "corpus/b.de")), JOB)
+        translate_shard(TRANSLATE, text.shards[0])
+        stray = folder / "out.part/whole/.b.de.4711.tmp"
+        stray.parent.mkdir()
+        stray.touch()
+        corpus.finish([text])
+    assert [path.name for path in (folder / "out").iterdir()] == ["b.de"]

@@ -57,11 +57,12 @@ def test_weights_that_do_not_fit_are_refused_by_name(engine: EngineName) -> None
         load_engine(replace(bundle, weights={**bundle.weights, "stray": np.zeros(2)}), engine)
 
 
-def test_integers_of_what_is_no_number_are_refused() -> None:
+@pytest.mark.parametrize("engine", ["int8", "fp32"])
+def test_weights_that_are_no_numbers_are_refused(engine: EngineName) -> None:
     bundle = tiny_bundle()
     broken = {**bundle.weights, "output_bias": bundle.weights["output_bias"] * np.nan}
     with pytest.raises(BundleError, match="output_bias holds a number that is not finite"):
-        load_engine(replace(bundle, weights=broken), "int8")
+        load_engine(replace(bundle, weights=broken), engine)
 
 
 def test_half_the_precision_says_nearly_the_same() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from annotated_types import Le
 
 import mt.lexicon
+from mt.config import SearchConfig
 from mt.lexicon import FREQUENT, PARTNERS, Lexicon, Side, learn_lexicon
 from mt.tokens import END, PAD
 
@@ -78,3 +80,9 @@ def test_a_table_for_other_vocabularies_is_refused() -> None:
     for sizes in ((11, 8), (13, 8), (12, 7)):
         with pytest.raises(ValueError, match="does not fit"):
             table.checked(*sizes)
+
+
+def test_the_shortlist_that_may_be_asked_for_is_what_a_table_holds() -> None:
+    limits = SearchConfig.model_fields["shortlist"]
+    assert Le(PARTNERS) in limits.metadata
+    assert f"most frequent {FREQUENT}" in " ".join(str(limits.description).split())

@@ -143,6 +143,9 @@ class ListedScores:
     def __init__(self, scores: dict[tuple[str, str], float]) -> None:
         self.scores = scores
 
+    def with_length_penalty(self, alpha: float) -> ListedScores:
+        return self
+
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[PairScore]:
         return [
             PairScore(SCORED, score=self.scores[pair])
@@ -159,6 +162,18 @@ def test_every_model_is_asked_its_own_way_round() -> None:
     assert [each.candidates for each in found] == [[ONE, TWO], [THREE]]
     assert found[0].terms.tolist() == [[ONE.score, -1, -4, 2, 0], [TWO.score, -2, -5, 2, 0]]
     assert found[1].terms.tolist() == [[THREE.score, -3, -6, 2, 0]]
+
+
+def test_the_length_penalty_of_a_search_is_that_of_all_models() -> None:
+    language = LanguageModel.from_bundle(tiny_language_bundle(), engine="fp32")
+    plain = Translator.from_bundle(tiny_bundle(), engine="fp32")
+    chosen = plain.with_reranker(Reranker(RerankConfig(), plain, None, Fluency(language)))
+    for alpha in (0.0, 0.7):
+        found = chosen.with_length_penalty(alpha).reranker
+        assert found is not None
+        assert isinstance(found.reverse, Translator)
+        assert isinstance(found.language, Fluency)
+        assert found.reverse.search_config.length_penalty == found.language.alpha == alpha
 
 
 def test_a_language_model_is_asked_for_the_translations_alone() -> None:
@@ -306,7 +321,7 @@ def test_a_translator_chooses_for_texts_and_segments_alike() -> None:
     config = RerankConfig(mbr_samples=8)
     plain = Translator.from_bundle(tiny_bundle())
     chooser = plain.with_reranker(Reranker(config))
-    assert chooser.with_search(SearchConfig(beam_size=2)).reranker is chooser.reranker
+    assert chooser.with_search(SearchConfig(beam_size=2)).reranker == chooser.reranker
     expected = [
         tiny_tokenizers().target.decode([best.tokens])[0] for (best,) in decoded(config, IDS)
     ]
