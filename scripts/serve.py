@@ -47,7 +47,7 @@ def serve(
 ) -> None:
     """Serve translations over HTTP.
 
-    SIGTERM or Ctrl-C answers what is in flight and leaves. service/README.md names all settings.
+    SIGTERM or Ctrl-C answers what is in flight and leaves. service/settings.py has all settings.
     """
     options = {
         "host": host,

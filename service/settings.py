@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mt.config import EngineConfig, EngineName
 from mt.errors import ConfigError
+from mt.machine import cores
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
     """Name of the model that a request gets which names no languages, and that goes before others
     of its pair; unset takes de-en, or else the first by name."""
     engine: EngineName = Field("auto", description=EngineConfig.model_fields["engine"].description)
-    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    workers: int = Field(default_factory=cores, ge=1, le=256)
     """Worker processes, each with all models and one thread; the default is one a core."""
     translation_memory: Paths = ()
     """TSV or TMX files of finished translations; a segment found there is not translated."""

@@ -22,8 +22,9 @@ from mt.corpus.sentences import Corpus, Sentences
 from mt.corpus.storage import NewCorpusFolder
 from mt.corpus.survey import Survey
 from mt.corpus.text import HeldOut, Pairs, ParallelText
-from mt.corpus.tokenising import Chunk, Encoded, cores, encode, encode_all
+from mt.corpus.tokenising import Chunk, Encoded, encode, encode_all
 from mt.errors import CorpusError
+from mt.machine import cores
 from mt.tokenizer import TokenizerPair
 
 CHUNK = 10_000

@@ -10,7 +10,6 @@ behind `if __name__ == "__main__":`.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -80,11 +79,6 @@ def encode_all(
             busy.append((worker, chunk))
         for worker, done in busy:
             yield done, worker.receive()
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:

@@ -115,8 +115,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "valid.en": english,
         "others.en": english.lower(),
         "book.de.gz": german,
+        "book.de": german,
+        "new.de": german,
         "rows.tsv": rows,
         "DATA/multi30k/train.de.xz": german,
+        "DATA/multi30k/train.en.xz": english,
         "DATA/multi30k/captions.de.xz": german,
         "DATA/multi30k/captions.en.xz": english,
         "DATA/multi30k/test_2016_flickr.de.xz": german,
@@ -126,7 +129,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    trained = ("multi30k-de-en", "teacher", "back", "student")
+    trained = ("multi30k-de-en", "teacher", "back", "student", "mine")
     for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
     save_answering(folder)

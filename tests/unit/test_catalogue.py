@@ -111,9 +111,16 @@ def folder(tmp_path):
 
 def test_the_bundled_models_are_served_unless_others_are_named():
     served = load_catalogue(Settings())
-    assert [each.name for each in served.models] == ["de-en", "en-de", "en-fr", "fr-en"]
+    assert [each.name for each in served.models] == [
+        "de-en",
+        "en-de",
+        "en-es",
+        "en-fr",
+        "es-en",
+        "fr-en",
+    ]
     assert [each.name for each in served.answering] == ["small-talk"]
-    assert served.languages == ("de", "en", "fr")
+    assert served.languages == ("de", "en", "es", "fr")
     assert served.default.bleu is not None
     assert len(served.default.sha256) == 64
     assert served.default.card.startswith("# ")
