@@ -38,6 +38,8 @@ from mt.search import Hypothesis, Integers, LogProbabilities, next_words, sample
 from mt.tokenizer import Tokenizer
 from mt.tokens import UNKNOWN
 
+LARGEST = 700.0
+"""The most that `math.exp` is asked for: a line without spaces is one word of any size."""
 _OPTIONS = ContinuationConfig()
 
 
@@ -309,7 +311,7 @@ def check_continues(bundle: Bundle) -> None:
 
 
 def perplexity(scores: Sequence[LineScore]) -> Perplexity:
-    """Of the lines that are scored.
+    """Of the lines that are scored; at most exp(700), about the largest number there is.
 
     Raises:
         InputError: none is.
@@ -320,8 +322,8 @@ def perplexity(scores: Sequence[LineScore]) -> Perplexity:
     total = sum(score.log_probability for score in scored)
     pieces, words = (sum(counts) for counts in zip(*map(_counts, scored), strict=True))
     return Perplexity(
-        math.exp(-total / pieces),
-        math.exp(-total / words),
+        math.exp(min(-total / pieces, LARGEST)),
+        math.exp(min(-total / words, LARGEST)),
         pieces,
         words,
         len(scored),

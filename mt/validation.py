@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from mt.config import Recipe
 from mt.corpus import Pairs
 from mt.engine.reference import TorchEngine
+from mt.errors import ConfigError
 from mt.language_model import LanguageModel, perplexity
 from mt.model import Model
 from mt.scoring import bleu
@@ -20,6 +21,10 @@ from mt.training import Validate
 from mt.translator import Translator
 
 T = TypeVar("T")
+
+GREEDY = {"beam_size": 1, "temperature": 0.0, "top_k": 0, "shortlist": 0}
+"""What validation has in the place of a recipe's [search]: its figures are to be comparable, and a
+model in training has no lexical table yet."""
 
 
 def make_validator(
@@ -43,12 +48,15 @@ class _Translating:
         self.sources, self.references = (_spread(side, count) for side in text)
         self.text = text
         self.recipe, self.tokenizers = recipe, tokenizers
+        self.search = recipe.search.model_copy(update=GREEDY)
+        if recipe.segmentation == "whole":
+            self._check_lengths()
 
     def __call__(self, model: Model) -> Mapping[str, Any]:
         translator = Translator(
             TorchEngine(model),
             self.tokenizers,
-            self.recipe.search.model_copy(update={"beam_size": 1}),
+            self.search,
             name=self.recipe.name,
             source_language=self.recipe.data.source_language,
             target_language=self.recipe.data.target_language,
@@ -57,6 +65,17 @@ class _Translating:
         )
         texts = [translation.text for translation in translator.translate(self.sources)]
         return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
+
+    def _check_lengths(self) -> None:
+        """Refuse, before the first update, what the first validation would."""
+        limit = self.search.max_source_pieces
+        for number, pieces in enumerate(map(len, self.tokenizers.source.encode(self.text[0])), 1):
+            if pieces > limit:
+                text = self.recipe.data.valid_source or "the pairs held out"
+                raise ConfigError(
+                    f"{text}, line {number:,}: it has {pieces} pieces, more than "
+                    f"search.max_source_pieces = {limit} of a model that takes texts as a whole"
+                )
 
     def _scores(self, texts: Sequence[str]) -> dict[str, Any]:
         if self.recipe.task == "answer":

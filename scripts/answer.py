@@ -65,7 +65,10 @@ def answer(
             "one, and print the exact matches.",
         ),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Which text of that folder.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which text of that folder.  [default: test]"),
+    ] = None,
     beam_size: BeamSize = None,
     engine: Engine = None,
     threads: Threads = None,
@@ -84,16 +87,18 @@ def answer(
     """
     if evaluate is not None and (story or source):
         raise ConfigError("options: --evaluate brings its own questions: no --story or --input")
+    if evaluate is None and split is not None:
+        raise ConfigError("options: --split names a text of --evaluate, which is missing")
     if evaluate is None and source is None and sys.stdin is None:
         raise ConfigError("options: standard input is closed: give --input")
-    texts = None if evaluate is None else Texts.read(evaluate, split)
+    texts = None if evaluate is None else Texts.read(evaluate, split or "test")
     told = "" if story is None else _whole(story)
     translator = load_translator(model, threads, engine, task="answer", beam_size=beam_size)
     if texts is not None:
         record = evaluation(texts, translator)
         print(json.dumps(record, ensure_ascii=False, indent=2) if as_json else table(record))
     elif source is None and sys.stdin.isatty():
-        _converse(translator, told)
+        _converse(translator, told, as_json)
     else:
         _answer_lines(translator, told, source, as_json)
 
@@ -133,7 +138,7 @@ def _lines(source: Path | None) -> Iterator[Iterator[str]]:
             yield lines
 
 
-def _converse(translator: Translator, told: str) -> None:
+def _converse(translator: Translator, told: str, as_json: bool) -> None:
     errors.print(f"{translator.name} answers; an empty line ends", markup=False)
     while True:
         try:
@@ -147,13 +152,17 @@ def _converse(translator: Translator, told: str) -> None:
         except InputError as error:
             errors.print(f"error: {error}", markup=False)
             continue
-        flags = f"; {', '.join(sorted(found.flags))}" if found.flags else ""
-        print(f"{found.text}  ({found.score:.2f}{flags})", flush=True)
+        print(_json(question, found) if as_json else _remark(found), flush=True)
 
 
 def _answer(translator: Translator, told: str, question: str) -> Translation:
     (found,) = translator.translate([asked_of(question, told)])
     return found
+
+
+def _remark(found: Translation) -> str:
+    flags = f"; {', '.join(sorted(found.flags))}" if found.flags else ""
+    return f"{found.text}  ({found.score:.2f}{flags})"
 
 
 def _json(question: str, found: Translation) -> str:

@@ -113,14 +113,19 @@ def _event(line: bytes, place: str) -> Event:
         event = json.loads(line)
     except ValueError as error:
         raise TrainingError(f"{place}: not JSON") from error
-    if not isinstance(event, dict) or "event" not in event:
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         raise TrainingError(f"{place}: not an event of a training run")
     missing = FIELDS.get(event["event"], set()) - event.keys()
-    if event["event"] == "validation" and find_criterion(event) is None:
+    if event["event"] == "validation" and not _has_score(event):
         missing.add("a score")
     if missing:
         raise TrainingError(f"{place}: an event without {', '.join(sorted(missing))}")
     return event
+
+
+def _has_score(event: Event) -> bool:
+    criterion = find_criterion(event)
+    return criterion is not None and isinstance(event[criterion.key], int | float)
 
 
 def _table(courses: Sequence[Course]) -> str:

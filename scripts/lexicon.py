@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mt.bundle import CARD, find_model, load_bundle, save_bundle
+from mt.bundle import CARD, Bundle, find_model, load_bundle, save_bundle
+from mt.card import model_card
 from mt.corpus import Sentences, read_pairs
 from mt.errors import BundleError
 from mt.lexicon import Side, learn_lexicon
@@ -36,6 +37,7 @@ def lexicon(
             f"{bundle.config.name} is a language model: it translates no pieces, so it has no use "
             "for a lexical table"
         )
+    card = _card(folder, bundle)
     texts = read_pairs([source], [target])
     sides = [
         Sentences.of(tokenizer.encode(text))
@@ -43,9 +45,18 @@ def lexicon(
     ]
     left, right = (Side(side.ids, side.starts) for side in sides)
     table = learn_lexicon(left, right, *map(len, bundle.tokenizers))
-    card = (folder / CARD).read_text(encoding="utf-8")  # may have been annotated
     save_bundle(folder, replace(bundle, lexicon=table), card)
     errors.print(f"{folder} has a lexical table of {len(texts[0]):,} pairs", markup=False)
+
+
+def _card(folder: Path, bundle: Bundle) -> str:
+    # The folder's own: it may have been annotated.
+    try:
+        return (folder / CARD).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return model_card(bundle)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{folder / CARD}: not UTF-8: {error}") from error
 
 
 def main() -> None:

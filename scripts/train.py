@@ -69,7 +69,9 @@ def train(
     ] = None,
     source_language: Annotated[
         str | None,
-        typer.Option(help="Code such as de.  [default: the suffix of --source, as in train.de]"),
+        typer.Option(
+            help="Code such as de.  [default: that of --init-from, else the suffix of --source]"
+        ),
     ] = None,
     target_language: Annotated[str | None, typer.Option(help="The same for --target.")] = None,
     init_from: Annotated[
@@ -120,6 +122,10 @@ def train(
         )
         loaded = load_recipe(_find(recipe), data)
     else:
+        if data is not None:
+            raise typer.BadParameter(
+                "--data is for a recipe: --source and --target name whole paths"
+            )
         if source is None or target is None:
             raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
         loaded = _recipe_of_files(source, target, source_language, target_language, init_from)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mt.config.data import SIDES
 from mt.config.options import parse
 from mt.config.recipe import Recipe, absolute
 from mt.errors import ConfigError
@@ -28,6 +29,8 @@ def with_options(recipe: Recipe, options: Mapping[str, Any], where: str = "optio
         ConfigError: the recipe has no such option, or none with such a value.
     """
     table = recipe.model_dump()
+    if recipe.task == "continue":  # what mirrors the target side is not the recipe's own
+        table["data"] = {name: value for name, value in table["data"].items() if name not in SIDES}
     for name, value in options.items():
         _put(table, name, value, where)
     return absolute(parse(Recipe, table, where), Path.cwd())
@@ -64,4 +67,6 @@ def _put(table: dict[str, Any], name: str, value: Any, where: str) -> None:
         table = table.setdefault(key, {})
         if not isinstance(table, dict):
             raise ConfigError(f"{where}: {key} is no table")
+    if isinstance(table.get(last), dict):
+        raise ConfigError(f"{where}: {name} is a table: name one of its options")
     table[last] = value

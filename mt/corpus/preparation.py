@@ -112,13 +112,16 @@ def sample_pairs(text: ParallelText, survey: Survey, held_out: HeldOut, count: i
     Raises:
         CorpusError: the text cannot be read.
     """
-    total = len(survey)
-    count = min(count, total)
+    trains = ~survey.excluded
+    if held_out.pairs[0]:
+        for number, pair in zip(range(len(trains)), text, strict=False):
+            trains[number] &= not held_out.has_side_of(*pair)
+    ranks, total = np.cumsum(trains) - 1, int(trains.sum())
+    # True for exactly count of those that train, at even distances.
+    chosen = trains & (ranks * min(count, total) % max(1, total) < count)
     pairs: Pairs = ([], [])
-    for number, pair in zip(range(total), text, strict=False):  # a text that grows is told later
-        # True for exactly count of the numbers, at even distances.
-        chosen = number * count % total < count
-        if chosen and not survey.excluded[number] and not held_out.has_side_of(*pair):
+    for wanted, pair in zip(chosen, text, strict=False):  # a text that grows is told later
+        if wanted:
             pairs[0].append(pair[0])
             pairs[1].append(pair[1])
     return pairs
@@ -164,5 +167,5 @@ def _kept(chunk: Chunk, encoded: Encoded, passes: PairFilter) -> tuple[Sentences
 
 def _something(report: FilterReport) -> FilterReport:
     if not report.kept:
-        raise CorpusError(f"no pair is left to train on: {report}")
+        raise CorpusError(f"no pair is left: {report}")
     return report

@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -182,7 +182,10 @@ def new_folder(path: Path, *, with_text: bool) -> Iterator[NewCorpusFolder]:
                 shutil.rmtree(path)
             settle(part, path)
         except BaseException:
-            shutil.rmtree(missing[-1] if missing else part, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
+            for folder in missing:  # from the nearest up
+                with suppress(OSError):
+                    folder.rmdir()  # stays if somebody else has put something there
             raise
 
 
@@ -235,8 +238,12 @@ class _SideWriter:
     def __enter__(self) -> _SideWriter:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *exception: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._abandon()
 
     def append(self, sentences: Sentences, lines: Sequence[str]) -> None:
         self._ids.append(sentences.ids)
@@ -245,6 +252,15 @@ class _SideWriter:
             content = [f"{line}\n".encode() for line in lines]
             self._text.write(b"".join(content))
             self._lines.append(np.fromiter(map(len, content), np.int64))
+
+    def _abandon(self) -> None:
+        """Close what is still open, for it is not wanted; nobody asks whether its end is written."""
+        writers = (self._ids, self._starts, self._lines)
+        files = [self._text, *(writer and writer.file for writer in writers)]
+        for file in files:
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
 
     def close(self) -> None:
         for writer in (self._ids, self._starts, self._lines):
@@ -260,24 +276,24 @@ class _ArrayWriter:
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
         self._length = 0
-        self._file = path.open("wb")
+        self.file = path.open("wb")
         self._write_header()
 
     def append(self, values: NDArray[Any]) -> None:
-        self._file.write(np.ascontiguousarray(values, self._dtype).data)
+        self.file.write(np.ascontiguousarray(values, self._dtype).data)
         self._length += len(values)
 
     def close(self) -> None:
-        if not self._file.closed:
-            self._file.seek(0)
+        if not self.file.closed:
+            self.file.seek(0)
             self._write_header()
-            _close(self._file)
+            _close(self.file)
 
     def _write_header(self) -> None:
         # NumPy leaves room in it for a longer length, so the second one is as long as the first.
         descr = npy.dtype_to_descr(self._dtype)
         header = {"descr": descr, "fortran_order": False, "shape": (self._length,)}
-        npy.write_array_header_1_0(self._file, header)
+        npy.write_array_header_1_0(self.file, header)
 
 
 class _StartsWriter(_ArrayWriter):

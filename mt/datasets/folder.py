@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from mt.datasets.agreement import agreement
 from mt.datasets.babi import babi
@@ -72,8 +73,8 @@ def prepare(
     """
     if name not in DATASETS:
         raise ConfigError(f"no dataset {name!r}; known are {', '.join(DATASETS)}")
-    if mirror is not None and not mirror.startswith(("http://", "https://")):
-        raise ConfigError(f"mirror {mirror!r} is no address: it begins with http:// or https://")
+    if mirror is not None and not _is_address(mirror):
+        raise ConfigError(f"mirror {mirror!r} is no address: it is http:// or https:// and a host")
     dataset, folder = DATASETS[name], output / name
     if (record := _complete(folder, dataset)) is not None:
         return Prepared(folder, record, was_there=True)
@@ -89,6 +90,14 @@ def prepare(
             download(original, url, originals, progress or Silent(), pause)
     fetched = datetime.now(UTC) if dataset.originals and source is None else None
     return Prepared(folder, _write(dataset, folder, url, fetched), was_there=False)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that do not match
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def _complete(folder: Path, dataset: Dataset) -> dict[str, Any] | None:

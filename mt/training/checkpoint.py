@@ -130,9 +130,18 @@ def load_checkpoint(
 
 
 def append_metrics(folder: Path, record: dict[str, Any]) -> None:
-    """Add one line to metrics.jsonl."""
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    """Add one line to metrics.jsonl.
+
+    Raises:
+        OSError: it cannot be written; the error names it.
+    """
+    path = folder / METRICS
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        error.filename = str(path)  # a full disk names no file
+        raise
 
 
 def cut_metrics(folder: Path, update: int) -> None:

@@ -204,7 +204,11 @@ def _make(
 
 def _data(found: CorpusFolder, valid_text: Pairs, recipe: Recipe) -> Data:
     tokenizers = found.tokenizers()
-    validation = prepare(*valid_text, tokenizers, recipe.data)
+    try:
+        validation = prepare(*valid_text, tokenizers, recipe.data)
+    except CorpusError as error:
+        name = recipe.data.valid_source or "the pairs held out"
+        raise CorpusError(f"{name}, to validate on: {error}") from error
     digest = hashlib.sha256()
     for block in found.content():
         digest.update(block)

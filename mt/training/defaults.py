@@ -7,6 +7,8 @@ ordinary one: it is stored in run/run.json and can be written out and changed.
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
 from mt.bundle import load_bundle
@@ -19,6 +21,10 @@ EPOCHS = 30
 MOST_UPDATES, FEWEST_UPDATES = 20_000, 200
 PIECES_PER_WORD = 1.3
 """About what 8,000 pieces need for a word of a European language."""
+CHARACTERS_PER_PIECE = 6
+"""Of a word so long that it takes more, such as a line of a language without spaces."""
+WIDE_PER_PIECE = 2
+"""The same of Chinese, Japanese and Korean characters."""
 VALIDATIONS = 20
 """Looks at the validation text over a run."""
 
@@ -65,7 +71,7 @@ def default_recipe(
             "train_source": [source.resolve()],
             "train_target": [target.resolve()],
         },
-        "tokenizer": {"vocabulary_size": min(_vocabulary(sources), _vocabulary(targets))},
+        "tokenizer": {"vocabulary_size": _vocabulary_size(sources, targets)},
         "model": initial.model if initial else ModelConfig(),
         "search": initial.search if initial else SearchConfig(),
         "training": {
@@ -87,14 +93,26 @@ def _language(path: Path, option: str) -> str:
 
 
 def _updates(targets: list[str]) -> int:
-    pieces = sum(len(line.split()) * PIECES_PER_WORD + 1 for line in targets)
+    words = Counter(word for line in targets for word in line.split())
+    pieces = len(targets) + sum(count * _pieces(word) for word, count in words.items())
     per_epoch = pieces / 2048  # the default of training.batch_tokens
     return max(FEWEST_UPDATES, min(MOST_UPDATES, round(EPOCHS * per_epoch)))
 
 
-def _vocabulary(lines: list[str]) -> int:
-    # More pieces than characters and half of the words would be learned from single occurrences,
-    # and SentencePiece refuses more than there are to find.
-    words = {word for line in lines for word in line.split()}
-    characters = {character for word in words for character in word}
-    return max(16, min(8000, len(characters) + len(words) // 2 + 4))
+def _pieces(word: str) -> float:
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in word)
+    narrow = len(word) - wide
+    return max(PIECES_PER_WORD, narrow / CHARACTERS_PER_PIECE + wide / WIDE_PER_PIECE)
+
+
+def _vocabulary_size(*sides: list[str]) -> int:
+    """For a tokenizer of each side: no more than the poorer one has, but all of its characters."""
+    wanted, least = [], []
+    for lines in sides:
+        words = {word for line in lines for word in line.split()}
+        characters = {character for word in words for character in word}
+        # More pieces than characters and half of the words would be learned from single
+        # occurrences, and SentencePiece refuses more than there are to find.
+        wanted.append(len(characters) + len(words) // 2 + 4)
+        least.append(len(characters) + 8)  # the four special tokens, and the mark of a word's start
+    return max(16, min(8000, *wanted), *least)

@@ -103,7 +103,7 @@ def _open(
     with open_data(recipe, folder, _known_tokenizers(begun, folder, start), progress) as data:
         record = _record(recipe, data, start)
         if begun:
-            record["initial"] = _refuse_another(folder, record)
+            record["initial"] = _refuse_another(folder, record, started=(folder / POINTER).exists())
         torch.manual_seed(recipe.training.seed)
         tokenizers = data.tokenizers
         model = (
@@ -178,8 +178,12 @@ def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -
         raise TrainingError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
-def _refuse_another(folder: Path, record: Mapping[str, Any]) -> str:
-    """Refuse to go on with another recipe or text; returns the hash of the initial weights."""
+def _refuse_another(folder: Path, record: Mapping[str, Any], *, started: bool) -> str:
+    """Refuse to go on with another recipe or text; returns the hash of the initial weights.
+
+    Args:
+        started: there is a checkpoint, so that initial weights are not asked for again.
+    """
     path = folder / RUN_RECORD
     try:
         earlier = json.loads(path.read_bytes())
@@ -204,6 +208,11 @@ def _refuse_another(folder: Path, record: Mapping[str, Any]) -> str:
     if text != record["text"]:
         raise TrainingError(
             f"{folder.parent}: the training or validation text has changed since the run began"
+        )
+    if not started and initial != record["initial"]:
+        raise TrainingError(
+            f"{folder.parent} was begun from other weights and has no checkpoint yet: name the "
+            "same init_* again, or train into another folder"
         )
     return initial
 
@@ -236,7 +245,7 @@ def _publisher(
         target_language=recipe.data.target_language,
         task=recipe.task,
         segmentation=recipe.segmentation,
-        joint_vocabulary=recipe.tokenizer.joint,
+        joint_vocabulary=data.tokenizers.joint,
         model=recipe.model,
         search=recipe.search,
     )

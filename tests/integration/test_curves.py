@@ -103,12 +103,18 @@ def test_the_metrics_of_a_real_run_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+VALIDATION = {"event": "validation", "update": 1, "seconds": 1, "nll": 1, "sentences": 1}
+VALIDATION |= {"signature": "x"}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ("{\n", ["a.jsonl, line 1", "not JSON"]),
         ('{"event": "start", "update": 0}\n[1]\n', ["a.jsonl, line 2", "not an event"]),
         ('{"update": 0}\n', ["a.jsonl, line 1", "not an event"]),
+        ('{"event": ["a"]}\n', ["a.jsonl, line 1", "not an event"]),
+        (json.dumps(VALIDATION | {"bleu": None}) + "\n", ["line 1", "without a score"]),
         ('{"event": "train", "update": 1}\n', ["line 1", "without learning_rate, loss"]),
     ],
 )

@@ -424,9 +424,17 @@ def test_the_command_tells_mistakes_in_one_line(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("name", "mirror"), [("multi31k", None), ("multi30k", "ftp://x")])
+@pytest.mark.parametrize(
+    ("name", "mirror"),
+    [
+        ("multi31k", None),
+        ("multi30k", "ftp://x"),
+        ("multi30k", "http://[x"),
+        ("multi30k", "https:x"),
+    ],
+)
 def test_a_mistake_is_told_before_anything_is_made(tmp_path, name, mirror):
-    with pytest.raises(ConfigError, match=r"multi31k|ftp://x"):
+    with pytest.raises(ConfigError, match=r"multi31k|is no address"):
         prepare(name, tmp_path / "data", mirror=mirror)
     assert not (tmp_path / "data").exists()
 

@@ -11,7 +11,7 @@ import torch
 
 from mt.bundle import load_bundle
 from mt.config import load_recipe
-from mt.errors import BundleError, ConfigError
+from mt.errors import BundleError, ConfigError, TrainingError
 from mt.parameters import half_precision
 from mt.training import Trainer, open_run
 from mt.translator import Translator
@@ -92,6 +92,25 @@ def test_a_run_from_halves_resumes_without_them(german, english, recipe, tmp_pat
     resumed = opened(recipe, tmp_path / "model", resume=True)
     assert resumed.progress.update == 1
     assert all(map(torch.equal, weights, resumed.model.parameters()))
+
+
+def test_a_run_without_a_checkpoint_yet_goes_on_from_the_same_weights_alone(
+    german, english, recipe, tmp_path
+):
+    halves = {"init_encoder": german, "init_decoder": english}
+    opened(recipe, tmp_path / "model", **halves)
+    with pytest.raises(TrainingError, match="begun from other weights"):
+        opened(recipe, tmp_path / "model", resume=True)
+    assert opened(recipe, tmp_path / "model", resume=True, **halves).progress.update == 0
+
+
+def test_a_whole_model_brings_two_tokenizers_whatever_the_recipe_says_of_one(recipe, tmp_path):
+    opened(recipe, tmp_path / "first").run()
+    joint = load_recipe(recipe).tokenizer.model_copy(update={"joint": True})
+    opened(recipe, tmp_path / "tuned", init_from=tmp_path / "first", tokenizer=joint).run()
+    first, tuned = (load_bundle(tmp_path / name) for name in ("first", "tuned"))
+    assert tuned.tokenizers.target.content == first.tokenizers.target.content
+    assert tuned.tokenizers.source.content == first.tokenizers.source.content
 
 
 def test_one_half_of_a_model_of_both_languages_brings_both_tokenizers(recipe, tmp_path):

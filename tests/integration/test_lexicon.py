@@ -54,6 +54,17 @@ def test_text_of_two_lengths_leaves_the_model_as_it_was(folder: Path) -> None:
     assert load_bundle(folder).lexicon is None
 
 
+def test_the_card_is_kept_made_anew_where_there_is_none_and_refused_if_unreadable(
+    folder: Path,
+) -> None:
+    (folder / "README.md").write_bytes(b"M\xfcller")
+    assert_mistake(learn(folder), "README.md: not UTF-8")
+    (folder / "README.md").unlink()
+    result = learn(folder)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "README.md").read_text().startswith("# tiny")
+
+
 def test_a_language_model_is_told_what_it_is(folder: Path) -> None:
     save_bundle(folder, tiny_language_bundle(), "card")
     assert_mistake(learn(folder), "tiny-en is a language model", "no use for a lexical table")

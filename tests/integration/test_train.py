@@ -226,6 +226,7 @@ def test_two_files_are_enough(recipe, tmp_path, monkeypatch):
         ((), "give a RECIPE.toml, or both --source and --target"),
         (("--source", "train.de"), "both --source and --target"),
         (("tiny.toml", "--source", "train.de"), "--source and a recipe do not go together"),
+        (("--source", "a.de", "--target", "a.en", "--data", "."), "--data is for a recipe"),
     ],
 )
 def test_a_recipe_or_two_files_but_not_both(checkout, recipe, arguments, words):
@@ -399,6 +400,11 @@ def damaged_xz(folder: Path) -> str:
     return f"{path}: damaged behind line 232"
 
 
+def no_pair_to_validate_on(folder: Path) -> str:
+    write_lines(folder / "valid.de", [""] * 24)
+    return f"{folder / 'valid.de'}, to validate on: no pair is left: 24 read, 0 kept, 24 empty"
+
+
 def vocabulary_too_large(folder: Path) -> str:
     write_recipe(folder, tokenizer__vocabulary_size=5000)
     return "tokenizer.vocabulary_size = 5000 does not suit 232 lines"
@@ -415,6 +421,7 @@ def vocabulary_too_large(folder: Path) -> str:
         line_that_is_not_utf8,
         damaged_xz,
         vocabulary_too_large,
+        no_pair_to_validate_on,
     ],
 )
 def test_a_mistake_is_told_in_one_line_and_leaves_no_folder(tmp_path, make):

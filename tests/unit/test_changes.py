@@ -60,6 +60,15 @@ def test_options_without_a_line_of_text_are_taken_as_they_are():
         with_options(RECIPE, {"training.sed": 2})
 
 
+def test_the_text_of_a_language_model_is_changed_on_the_side_it_has():
+    data = {"target_language": "en", "train_target": ["/data/train.en"]}
+    recipe = Recipe.model_validate({"name": "words", "task": "continue", "data": data})
+    changed = with_changes(recipe, ['data.train_target=["/data/more.en"]'])
+    assert changed.data.train_target == changed.data.train_source == (Path("/data/more.en"),)
+    with pytest.raises(ConfigError, match=r"^--set: data\.train_source is of no use"):
+        with_changes(recipe, ['data.train_source=["/data/train.de"]'])
+
+
 def test_no_change_is_the_same_recipe():
     assert with_changes(RECIPE, []) == RECIPE
 
@@ -84,7 +93,8 @@ def test_relative_paths_start_where_the_process_is(tmp_path, monkeypatch):
         ("name.seed=2", "name is no table"),
         ("training.seed=two", "training.seed"),
         ("training.seed=-1", "greater than or equal to 0 (found -1)"),
-        ("training=2", "training"),
+        ("training=2", "training is a table: name one of its options"),
+        ("training={seed = 2}", "training is a table: name one of its options"),
         ("model.reverse_source=true", "reverse_source"),
     ],
 )

@@ -259,3 +259,10 @@ def test_a_last_line_without_its_end_is_cut(tmp_path, half):
 def test_a_run_without_metrics_has_none_to_cut(tmp_path):
     cut_metrics(tmp_path, 2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_metrics(tmp_path):
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as told:
+        append_metrics(tmp_path, {"event": "start"})
+    assert told.value.filename == str(tmp_path / "metrics.jsonl")

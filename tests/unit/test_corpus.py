@@ -243,8 +243,7 @@ def test_a_corpus_without_a_good_pair_is_refused():
     with pytest.raises(CorpusError) as caught:
         filtered(("", "a"), ("b", ""))
     assert str(caught.value) == (
-        "no pair is left to train on: "
-        "2 read, 0 kept, 2 empty, 0 duplicate, 0 too long, 0 uneven, 0 held out"
+        "no pair is left: 2 read, 0 kept, 2 empty, 0 duplicate, 0 too long, 0 uneven, 0 held out"
     )
 
 

@@ -49,8 +49,26 @@ def test_the_run_is_as_long_as_the_text_asks_for(tmp_path, lines, expected):
 
 def test_the_vocabulary_fits_the_smaller_side(tmp_path):
     few = write(tmp_path, "a.de", ["ab ab ba"] * 50)  # 2 characters, 2 words: 2 + 1 + 4 < 16
-    many = write(tmp_path, "a.en", [f"word{number}" for number in range(50)])
+    many = write(tmp_path, "a.en", [f"{number:b}" for number in range(50)])
     assert default_recipe(few, many).tokenizer.vocabulary_size == 16
+
+
+IDEOGRAPHS = [chr(0x4E00 + number) for number in range(900)]
+
+
+def test_the_vocabulary_holds_all_characters_of_the_richer_side(tmp_path):
+    latin = write(tmp_path, "a.en", ["a dog"] * 90)
+    ideographs = write(
+        tmp_path, "a.zh", ["".join(IDEOGRAPHS[n : n + 10]) for n in range(0, 900, 10)]
+    )
+    assert default_recipe(latin, ideographs).tokenizer.vocabulary_size == 908
+
+
+def test_the_run_is_as_long_as_a_text_without_spaces_asks_for(tmp_path):
+    line = "".join(IDEOGRAPHS[:20])  # 10 pieces and the end
+    text = write(tmp_path, "a.zh", [line] * 10_000)
+    recipe = default_recipe(write(tmp_path, "a.en", ["a dog"] * 10_000), text)
+    assert recipe.training.updates == round(30 * 110_000 / 2048)
 
 
 def test_fine_tuning_takes_shape_and_languages_from_the_model(tmp_path):

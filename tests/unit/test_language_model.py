@@ -13,7 +13,7 @@ from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, InputError
 from mt.explain.watched import watch, watched_layers
-from mt.language_model import LanguageModel, perplexity
+from mt.language_model import LanguageModel, LineScore, perplexity
 from mt.lstm import LSTMState
 from mt.model import DecoderOnly
 from mt.parameters import load_model, trained_parameters
@@ -139,6 +139,9 @@ def test_perplexity_is_of_all_lines_together_by_piece_and_by_word(model):
     assert found.piece == pytest.approx(math.exp(-total / found.pieces))
     assert found.word == pytest.approx(math.exp(-total / 5))
     assert math.isnan(scores[1].log_probability)
+    one_word = LineScore("scored", ("a",) * 200, (-9.0,) * 200, 1)
+    found = perplexity([one_word])
+    assert (found.piece, found.word) == (pytest.approx(math.exp(9)), math.exp(700))
     with pytest.raises(InputError, match="none of 1 lines"):
         perplexity(scores[1:2])
 

@@ -132,7 +132,7 @@ def test_progress_begins_at_nothing_and_ends_at_all_pairs(tmp_path):
 
 def test_text_without_a_good_pair_is_refused(tmp_path):
     text = text_of(tmp_path, ["", "a"], ["b", ""])
-    with pytest.raises(CorpusError, match="no pair is left to train on: 2 read, 0 kept, 2 empty"):
+    with pytest.raises(CorpusError, match="no pair is left: 2 read, 0 kept, 2 empty"):
         prepared(tmp_path / "made", text)
 
 
@@ -159,6 +159,9 @@ def test_a_sample_is_all_of_a_small_text_and_an_even_share_of_a_large_one(tmp_pa
         ["S0", "S2", "S4", "S6", "S8"],
     )
     held_out = HeldOut((["s4"], ["?"]))
-    assert sample_pairs(text, survey, held_out, 5)[0] == ["s0", "s2", "s6", "s8"]
+    assert sample_pairs(text, survey, held_out, 5)[0] == ["s0", "s2", "s5", "s7", "s9"]
+    assert sample_pairs(text, survey, held_out, 99)[0] == [line for line in lines if line != "s4"]
     without = Survey.of(text, exclude=["s4"])
-    assert sample_pairs(text, without, NOTHING, 5)[0] == ["s0", "s2", "s6", "s8"]
+    assert sample_pairs(text, without, NOTHING, 5)[0] == ["s0", "s2", "s5", "s7", "s9"]
+    none = Survey.of(text, exclude=lines)
+    assert sample_pairs(text, none, NOTHING, 5) == ([], [])

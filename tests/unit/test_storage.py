@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mt.corpus import Corpus, CorpusFolder, FilterReport, Sentences, new_folder
+from mt.corpus import Corpus, CorpusFolder, FilterReport, Sentences, new_folder, storage
 from mt.errors import CorpusError
 from support.bundles import tiny_tokenizers
 from support.commands import ROOT
@@ -103,6 +105,30 @@ def test_what_fails_leaves_nothing_and_no_folder_above_it(tmp_path):
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a" / "b", with_text=True):
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fails_leaves_what_others_have_put_beside_it(tmp_path):
+    with pytest.raises(FileExistsError), new_folder(tmp_path / "a" / "b", with_text=True):
+        made_twice(tmp_path / "a" / "other")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["other"]
+
+
+def test_a_disk_that_fails_again_at_the_end_does_not_hide_what_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_close", failing)
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", with_text=True):
+        _ = 1 / 0
+    with pytest.raises(OSError, match="No space left"), new_folder(tmp_path / "a", with_text=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def made_twice(folder):
+    for _ in range(2):
+        folder.mkdir()
+
+
+def failing(file):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_what_fails_leaves_what_stood_there_before(tmp_path):

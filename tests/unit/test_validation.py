@@ -2,23 +2,51 @@
 
 import pytest
 
-from mt.config import DataConfig, Recipe, TrainingConfig
+from mt.config import DataConfig, Recipe, SearchConfig, TrainingConfig
+from mt.errors import ConfigError
 from mt.model import make_model
 from mt.validation import make_validator
 from support.bundles import SOURCES, TARGETS, tiny_bundle
 
 
-@pytest.mark.parametrize(("count", "used"), [(None, 3), (5, 5), (10_000, len(SOURCES))])
-def test_it_scores_as_many_lines_as_the_run_or_its_caller_says(count, used):
-    bundle = tiny_bundle()
+def recipe_of(bundle, **changes):
     data = {"source_language": "de", "target_language": "en"}
     data |= {"train_source": ["a.de"], "train_target": ["a.en"]}
-    recipe = Recipe(
+    return Recipe(
         name="tiny",
         data=DataConfig.model_validate(data),
         model=bundle.config.model,
         training=TrainingConfig(validate_sentences=3),
+        **changes,
     )
+
+
+@pytest.mark.parametrize(
+    "search", [SearchConfig(shortlist=5), SearchConfig(temperature=1.0, top_k=5, beam_size=2)]
+)
+def test_it_is_greedy_over_all_pieces_whatever_the_recipe_searches_by(search):
+    bundle = tiny_bundle()
+    model = make_model(bundle.config.model, *map(len, bundle.tokenizers)).eval()
+    text = list(SOURCES), list(TARGETS)
+    found, expected = (
+        make_validator(recipe, bundle.tokenizers, text)(model)
+        for recipe in (recipe_of(bundle, search=search), recipe_of(bundle))
+    )
+    assert found == expected
+
+
+def test_a_line_too_long_for_a_model_that_takes_it_whole_is_named_before_the_first_update():
+    bundle = tiny_bundle()
+    recipe = recipe_of(bundle, segmentation="whole", search=SearchConfig(max_source_pieces=20))
+    text = ["Hund", "Hund " * 30], ["dog", "dog"]
+    with pytest.raises(ConfigError, match=r"line 2: it has .* more than search\.max_source"):
+        make_validator(recipe, bundle.tokenizers, text, 1)
+
+
+@pytest.mark.parametrize(("count", "used"), [(None, 3), (5, 5), (10_000, len(SOURCES))])
+def test_it_scores_as_many_lines_as_the_run_or_its_caller_says(count, used):
+    bundle = tiny_bundle()
+    recipe = recipe_of(bundle)
     model = make_model(recipe.model, *map(len, bundle.tokenizers)).eval()
     validator = make_validator(recipe, bundle.tokenizers, (list(SOURCES), list(TARGETS)), count)
     assert validator.sources == [SOURCES[n * len(SOURCES) // used] for n in range(used)]
