@@ -254,7 +254,7 @@ class _SideWriter:
             self._lines.append(np.fromiter(map(len, content), np.int64))
 
     def _abandon(self) -> None:
-        """Close what is still open, for it is not wanted; nobody asks whether its end is written."""
+        """Close what is still open: it is not wanted, so nobody asks if its end is written."""
         writers = (self._ids, self._starts, self._lines)
         files = [self._text, *(writer and writer.file for writer in writers)]
         for file in files:
