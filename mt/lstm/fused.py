@@ -125,12 +125,11 @@ class LSTM(nn.Module):
         In bf16 on a CPU it takes three quarters of the time and less. In fp32 oneDNN is ahead; with
         AMX, where products cost little beside the rest, it has not been measured.
         """
-        weight = self.fused.get_parameter("weight_hh_l0")
         return (
             torch.is_grad_enabled()
-            and bool(weight.requires_grad)
-            and weight.device.type == "cpu"
-            and product_dtype(weight) is torch.bfloat16
+            and bool(self._weight.requires_grad)
+            and self._weight.device.type == "cpu"
+            and product_dtype(self._weight) is torch.bfloat16
             and not torch.cpu.get_capabilities().get("amx_bf16", False)
         )
 
@@ -164,6 +163,21 @@ class LSTM(nn.Module):
         return torch.cat(outputs, dim=-1), LSTMState(*stacked)
 
     def _run(self, inputs: AnyInputs, state: LSTMState | None) -> tuple[AnyInputs, LSTMState]:
+        if self._would_halve():
+            whole = None if state is None else LSTMState(state.hidden.float(), state.cell.float())
+            with torch.autocast(self._weight.device.type, enabled=False):
+                return self._call(inputs.float(), whole)
+        return self._call(inputs, state)
+
+    def _would_halve(self) -> bool:
+        """Whether autocast would take this layer to fp16, where it is to take it to bf16.
+
+        So it does with cuDNN's layers, whatever type it is given, and gradients that are divided by
+        thousands of tokens vanish in fp16. In fp32 cuDNN still multiplies in TF32 where there is.
+        """
+        return self._weight.device.type == "cuda" and torch.is_autocast_enabled("cuda")
+
+    def _call(self, inputs: AnyInputs, state: LSTMState | None) -> tuple[AnyInputs, LSTMState]:
         if self.training and self.weight_drop:
             outputs, final = functional_call(self.fused, self._thinned(), (inputs, state))
         else:
@@ -190,6 +204,10 @@ class LSTM(nn.Module):
             getattr(cell, f"W_h{gate}").copy_(h)
             getattr(cell, f"b_{gate}").copy_(b)
         return cell
+
+    @property
+    def _weight(self) -> Tensor:
+        return self.fused.get_parameter("weight_hh_l0")
 
     def _suffixes(self) -> tuple[str, ...]:
         return ("_l0", "_l0_reverse") if self.bidirectional else ("_l0",)

@@ -252,3 +252,17 @@ def random_inputs(layer: LSTM) -> tuple[Tensor, LSTMState]:
         torch.randn(T, N, I, dtype=torch.float64),
         LSTMState(torch.randn(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64)),
     )
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([3, 1])])
+def test_where_autocast_would_take_fp16_the_layer_stays_in_fp32(monkeypatch, lengths):
+    layer = LSTM(2, 3, bidirectional=True)
+    inputs = torch.randn(3, 2, 2)
+    state = LSTMState(torch.randn(2, 2, 3), torch.randn(2, 2, 3))
+    expected, final = layer(inputs, state, lengths)
+    monkeypatch.setattr(LSTM, "_would_halve", lambda layer: True)
+    monkeypatch.setattr(LSTM, "_unrolls", lambda layer: False)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, its_final = layer(inputs, state, lengths)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(its_final.cell, final.cell)
