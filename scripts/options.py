@@ -193,9 +193,7 @@ def load_reranker(
     from mt.reranking import Reranker
 
     def load(folder: Path | None) -> Translator | None:
-        if folder is None:
-            return None
-        return Translator.load(folder, engine=engine, threads=threads)
+        return None if folder is None else Translator.load(folder, engine=engine, threads=threads)
 
     reverse, right_to_left = load(config.reverse_model), load(config.right_to_left_model)
     ways = translator.source_language, translator.target_language
