@@ -21,7 +21,7 @@ import typer
 from mt.config import EngineName
 from mt.errors import MTError
 from scripts.console import Version, describe, errors, program, run
-from service.settings import Settings, load_settings
+from service.settings import Settings, environment_file, load_settings
 
 if TYPE_CHECKING:
     from service.texts.catalogue import Catalogue
@@ -35,6 +35,12 @@ def _setting(name: str) -> str:
     return f"{describe(Settings, name)}  [env: MT_{name.upper()}]{shown}"
 
 
+def _show_settings(wanted: bool) -> None:
+    if wanted:
+        print(environment_file(), end="")
+        raise typer.Exit
+
+
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help=_setting("host"))] = None,
@@ -43,11 +49,21 @@ def serve(
     models: Annotated[Path | None, typer.Option(metavar="DIR", help=_setting("models"))] = None,
     engine: Annotated[EngineName | None, typer.Option(help=_setting("engine"))] = None,
     workers: Annotated[int | None, typer.Option(help=_setting("workers"))] = None,
+    settings: Annotated[
+        bool,
+        typer.Option(
+            "--settings",
+            callback=_show_settings,
+            is_eager=True,
+            help="Print all settings, those without an option too, as a file of environment "
+            "variables to edit, for `docker run --env-file` or `systemd`.",
+        ),
+    ] = False,
     version: Version = False,
 ) -> None:
     """Serve translations over HTTP.
 
-    SIGTERM or Ctrl-C answers what is in flight and leaves. service/settings.py has all settings.
+    SIGTERM or Ctrl-C answers what is in flight and leaves.
     """
     options = {
         "host": host,

@@ -7,6 +7,7 @@ Does not know how a setting is carried out.
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,3 +118,23 @@ def load_settings(**given: Any) -> Settings:
         mistake = error.errors()[0]
         variable = "MT_" + ".".join(str(part) for part in mistake["loc"]).upper()
         raise ConfigError(f"{variable}: {mistake['msg']} (found {mistake['input']!r})") from error
+
+
+def environment_file() -> str:
+    """All settings as a file of environment variables: each with what it means and what it may be,
+    commented out at its default, so that it changes nothing until it is edited."""
+    described = Settings.model_json_schema()["properties"]
+    return "\n".join(_described(name, of) for name, of in described.items())
+
+
+def _described(name: str, schema: dict[str, Any]) -> str:
+    meaning = " ".join(schema["description"].split())
+    allowed = ""
+    if "enum" in schema:
+        allowed = f" One of {', '.join(schema['enum'])}."
+    elif "maximum" in schema:
+        allowed = f" From {schema['minimum']} to {schema['maximum']}."
+    default = schema.get("default")
+    shown = "" if default in (None, []) else default
+    comment = textwrap.fill(meaning + allowed, 78, initial_indent="# ", subsequent_indent="# ")
+    return f"{comment}\n#MT_{name.upper()}={shown}\n"

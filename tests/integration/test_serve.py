@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
+from service.settings import environment_file
 from service.texts import catalogue
 from support.bundles import save_tiny_bundle
 from support.commands import ROOT, assert_mistake, call
@@ -90,6 +91,13 @@ def test_a_folder_that_is_no_model_is_refused_before_anything_is_served(tmp_path
 
 def test_a_setting_out_of_range_is_refused_by_its_name() -> None:
     assert_mistake(call("serve", "--port", "70000"), "MT_PORT", "65535", "70000")
+
+
+def test_all_settings_are_printed_and_nothing_is_served() -> None:
+    result = call("serve", "--settings", "--port", "70000")
+
+    assert result.returncode == 0
+    assert result.stdout.decode() == environment_file()
 
 
 def test_a_damaged_key_file_is_one_line_and_no_server(

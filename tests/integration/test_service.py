@@ -21,7 +21,7 @@ from uvicorn.importer import import_from_string
 
 from mt.errors import BundleError, ConfigError
 from service.app import create_app
-from service.settings import Settings, load_settings
+from service.settings import Settings
 from support.serving import JSON, WAIT_S, ask, occupy, real_server, serving, until
 from support.workers import StubWorkers, stub_catalogue
 
@@ -128,20 +128,6 @@ def test_uvicorn_finds_an_app_with_the_settings_of_the_environment(monkeypatch):
         import_from_string("service.app:app")
     monkeypatch.delenv("MT_CHAR_LIMIT")
     assert isinstance(import_from_string("service.app:app"), FastAPI)
-
-
-def test_settings_come_from_the_environment_and_a_mistake_names_its_variable(monkeypatch):
-    monkeypatch.setenv("MT_PORT", "8080")
-    monkeypatch.setenv("MT_MODEL", "")
-    monkeypatch.setenv("MT_TRANSLATION_MEMORY", os.pathsep.join(["a.tsv", "b.tmx"]))
-    monkeypatch.setenv("MT_CORS_ORIGINS", "https://a.example, https://b.example")
-    settings = load_settings()
-    assert (settings.port, settings.model) == (8080, ())
-    assert settings.translation_memory == (Path("a.tsv"), Path("b.tmx"))
-    assert settings.cors_origins == ("https://a.example", "https://b.example")
-    monkeypatch.setenv("MT_PORT", "70000")
-    with pytest.raises(ConfigError, match=r"^MT_PORT: .*65535.*70000"):
-        load_settings()
 
 
 # Limits and failures
