@@ -30,7 +30,15 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from mt.config import ModelConfig, Purpose, SearchConfig, check_task, parse
+from mt.config import (
+    LanguageCode,
+    ModelConfig,
+    ModelName,
+    Purpose,
+    SearchConfig,
+    check_task,
+    parse,
+)
 from mt.errors import BundleError, ConfigError
 from mt.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.lexicon import Lexicon
@@ -59,9 +67,9 @@ _HASH = re.compile(r"-[0-9a-f]{12}(?=\.\w+$)")
 class BundleConfig(Purpose):
     """config.json: what the model is, without how it was made."""
 
-    name: str
-    source_language: str
-    target_language: str
+    name: ModelName
+    source_language: LanguageCode
+    target_language: LanguageCode
     joint_vocabulary: bool
     model: ModelConfig
     search: SearchConfig
@@ -146,7 +154,7 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(
         config,
         tokenizers,
-        _arrays(folder, WEIGHTS, weights),
+        _weights(folder, weights),
         manifest.record,
         identity=sha256(weights),
         lexicon=_lexicon(folder, contents.get(LEXICON), tokenizers),
@@ -253,12 +261,17 @@ def _verified(folder: Path, name: str, entry: Any) -> bytes:
     if name != Path(name).name or not name.isprintable():
         raise BundleError(f"{folder / MANIFEST} lists {name!r}, which is no file of the folder")
     path = folder / name
+    if path.is_fifo() or path.is_char_device():  # reading it might never end
+        raise BundleError(f"{path} is no file, though {MANIFEST} lists it")
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}, though {MANIFEST} lists it") from error
-    if not isinstance(entry, dict) or sha256(content) != entry.get("sha256"):
-        raise BundleError(f"{path} is damaged: its content does not match its hash in {MANIFEST}")
+    listed = (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else None
+    if listed != (sha256(content), len(content)):
+        raise BundleError(
+            f"{path} is damaged: its content does not match its hash and size in {MANIFEST}"
+        )
     return content
 
 
@@ -268,6 +281,14 @@ def _arrays(folder: Path, part: str, content: bytes) -> dict[str, NDArray[Any]]:
     # KeyError: a type numpy has not
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise BundleError(f"{folder}: {part}: {error}") from error
+
+
+def _weights(folder: Path, content: bytes) -> dict[str, NDArray[np.float16]]:
+    arrays = _arrays(folder, WEIGHTS, content)
+    for name, array in arrays.items():
+        if array.dtype != np.float16:
+            raise BundleError(f"{folder}: {WEIGHTS}: {name} is {array.dtype}, not float16")
+    return arrays
 
 
 def _lexicon(folder: Path, content: bytes | None, tokenizers: TokenizerPair) -> Lexicon | None:

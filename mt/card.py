@@ -36,7 +36,7 @@ _TOO_LONG = {"sentences": "longer ones are split", "whole": "longer texts are re
 
 
 def model_card(bundle: Bundle) -> str:
-    """A page of Markdown about a bundle."""
+    """A page of Markdown about a bundle; without the rows that its record has nothing to say in."""
     config, record = bundle.config, bundle.record
     model = config.model
     parameters = sum(array.size for array in bundle.weights.values())
@@ -50,10 +50,7 @@ def model_card(bundle: Bundle) -> str:
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
         ("Parameters", f"{parameters:,}, stored in half precision"),
         *(_decoding(config) if reads else []),
-        ("Training text", str(record["pairs"])),
-        ("Licence of the text", str(record["licence"])),
-        ("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"),
-        _validation(record),
+        *_training(record),
     ]
     table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in rows)
     return f"# {config.name}\n\n{_KIND[config.task]}.\n\n| | |\n|---|---|\n{table}\n"
@@ -90,13 +87,20 @@ def _decoding(config: BundleConfig) -> list[tuple[str, str]]:
     ]
 
 
-def _validation(record: Mapping[str, Any]) -> tuple[str, str]:
-    criterion = find_criterion(record)
-    assert criterion is not None, "training records what it kept the model for"
-    score = f"{record[criterion.key]:.2f}, {criterion.how}"
-    if "word_perplexity" in record:
-        score += f", {record['word_perplexity']:.2f} per word"
-    return f"Validation {criterion.name}", f"{score}, {record['signature']}"
+def _training(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if "pairs" in record:
+        rows.append(("Training text", str(record["pairs"])))
+    if "licence" in record:
+        rows.append(("Licence of the text", str(record["licence"])))
+    if "update" in record:
+        rows.append(("Trained for", f"{record['update']:,} updates, epoch {record['epoch'] + 1}"))
+    if criterion := find_criterion(record):
+        score = f"{record[criterion.key]:.2f}, {criterion.how}"
+        if "word_perplexity" in record:
+            score += f", {record['word_perplexity']:.2f} per word"
+        rows.append((f"Validation {criterion.name}", f"{score}, {record['signature']}"))
+    return rows
 
 
 def _variants(model: ModelConfig) -> list[tuple[str, str]]:

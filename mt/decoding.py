@@ -50,9 +50,7 @@ def decode(
         )
     prefixes = prefixes if prefixes is not None else [()] * len(sources)
     results: list[list[Hypothesis]] = [[] for _ in sources]
-    rows = n_best if config.temperature else config.beam_size
-    lengths, most = [len(source) for source in sources], max(1, config.batch_rows // rows)
-    for numbers in batches(lengths, config.batch_tokens, most):
+    for numbers in _batches(sources, prefixes, config, n_best):
         found = _decode_together(
             engine,
             [sources[number] for number in numbers],
@@ -63,6 +61,19 @@ def decode(
         for number, hypotheses in zip(numbers, found, strict=True):
             results[number] = hypotheses
     return results
+
+
+def _batches(
+    sources: Sequence[Tokens], prefixes: Sequence[Tokens], config: SearchConfig, n_best: int
+) -> Iterator[list[int]]:
+    """Numbers of sources that are decoded together."""
+    most = max(1, config.batch_rows // (n_best if config.temperature else config.beam_size))
+    # Those with a prefix stand by themselves, since they have no shortlist.
+    for prefixed in (False, True):
+        numbers = [n for n, prefix in enumerate(prefixes) if bool(prefix) == prefixed]
+        lengths = [len(sources[n]) for n in numbers]
+        for places in batches(lengths, config.batch_tokens, most):
+            yield [numbers[place] for place in places]
 
 
 def batches(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int]]:

@@ -93,8 +93,8 @@ def check_alike(names: Sequence[str], bundles: Sequence[Bundle]) -> None:
 
 
 def joint_identity(identities: Sequence[str]) -> str:
-    """SHA-256 of the members' own identities, in their order."""
-    return sha256("".join(identities).encode())
+    """SHA-256 of the members' own identities, in their order; empty if all of theirs are."""
+    return sha256("".join(identities).encode()) if any(identities) else ""
 
 
 def _must_agree(bundle: Bundle) -> dict[str, str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mt.bundle import Bundle
 from mt.model import Model, make_model
-from mt.shapes import check_finite, check_shapes
+from mt.shapes import check_finite, check_shapes, parameter_shapes
 
 Part = Literal["encoder", "decoder"]
 _PARTS: dict[Part, tuple[str, ...]] = {
@@ -29,12 +29,11 @@ def load_model(bundle: Bundle) -> Model:
     Raises:
         BundleError: the weights do not fit the configuration, or are not all numbers.
     """
-    source, target = bundle.tokenizers
-    model = make_model(bundle.config.model, len(source), len(target))
-    check_shapes(
-        bundle.weights, {name: tuple(p.shape) for name, p in trained_parameters(model).items()}
-    )
+    config, sizes = bundle.config.model, [len(tokenizer) for tokenizer in bundle.tokenizers]
+    # First: a configuration may ask for a model far larger than the weights are.
+    check_shapes(bundle.weights, parameter_shapes(config, *sizes))
     check_finite(bundle.weights)
+    model = make_model(config, *sizes)
     weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
     model.load_state_dict(weights, strict=False)
     return model
@@ -44,12 +43,13 @@ def load_part(model: Model, bundle: Bundle, part: Part) -> None:
     """Give a model the encoder of a bundle, or its decoder with the output layer.
 
     Raises:
-        BundleError: it has not the model's shapes.
+        BundleError: it has not the model's shapes, or is not all numbers.
     """
     parameters = trained_parameters(model)
     expected = {n: tuple(p.shape) for n, p in parameters.items() if n.startswith(_PARTS[part])}
     found = {name: a for name, a in bundle.weights.items() if name.startswith(_PARTS[part])}
     check_shapes(found, expected)
+    check_finite(found)
     with torch.no_grad():
         for name, array in found.items():
             parameters[name].copy_(torch.from_numpy(array.astype(np.float32)))

@@ -317,10 +317,12 @@ class Translator:
         """
         assert not isinstance(texts, str), "texts is a list of texts, not one text"
         plans = [self.plan(text) for text in texts]
+        forced = None
         if prefixes is not None:
-            plans = [_unrestored(*each) for each in zip(plans, prefixes, strict=True)]
+            begun = self._prefixes(plans, prefixes)
+            forced = [ids for plan, ids in zip(plans, begun, strict=True) for _ in plan.sources]
+            plans = [_unrestored(p) if ids else p for p, ids in zip(plans, begun, strict=True)]
         sources = [source for plan in plans for source in plan.sources]
-        forced = None if prefixes is None else self._prefixes(plans, prefixes)
         results = iter(self.search(sources, n_best=1 + alternatives, prefixes=forced))
         return [self.finish(plan, [next(results) for _ in plan.sources]) for plan in plans]
 
@@ -452,11 +454,10 @@ class Translator:
         return 4 * len(target.encode([segment])[0]) <= 3 * len(source.encode([segment])[0])
 
     def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
-        """The tokens of each plan's prefix, for each of its sources."""
-        if self.right_to_left and any(prefixes):
-            raise InputError("a right-to-left model, which ends with the first word, has no prefix")
-        tokens: list[list[int]] = []
+        """The tokens of each plan's prefix."""
         encoded = self._tokenizers.target.encode(prefixes)
+        if self.right_to_left and any(encoded):
+            raise InputError("a right-to-left model, which ends with the first word, has no prefix")
         for plan, prefix, ids in zip(plans, prefixes, encoded, strict=True):
             if ids and len(plan.sources) != 1:
                 raise InputError(
@@ -465,8 +466,7 @@ class Translator:
                 )
             if UNKNOWN in ids:
                 raise InputError(f"the prefix {prefix!r} has characters the model cannot write")
-            tokens += [ids for _ in plan.sources]
-        return tokens
+        return encoded
 
 
 def _check_task(name: str, task: Task) -> None:
@@ -477,9 +477,7 @@ def _check_task(name: str, task: Task) -> None:
         )
 
 
-def _unrestored(plan: Plan, prefix: str) -> Plan:
+def _unrestored(plan: Plan) -> Plan:
     """What has a prefix goes on as ordinary text, since ALL CAPS would change the prefix too."""
-    if not prefix:
-        return plan
     ordinary = (replace(segment, case=Case.ORDINARY) for segment in plan.segments)
     return replace(plan, segments=tuple(ordinary))

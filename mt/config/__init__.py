@@ -25,7 +25,7 @@ from mt.config.engine import EngineConfig, EngineName
 from mt.config.evaluation import EvaluationConfig
 from mt.config.job import JobConfig
 from mt.config.model import ModelConfig
-from mt.config.options import Options, parse
+from mt.config.options import LanguageCode, ModelName, Options, parse
 from mt.config.probe import ProbeConfig
 from mt.config.purpose import Purpose, Segmentation, Task, check_task
 from mt.config.recipe import Recipe, load_recipe
@@ -41,7 +41,9 @@ __all__ = [
     "EvaluationConfig",
     "FusionConfig",
     "JobConfig",
+    "LanguageCode",
     "ModelConfig",
+    "ModelName",
     "Options",
     "ProbeConfig",
     "Purpose",

@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from mt.config.options import Options, TextFile, TextFiles, Times
+from mt.config.options import LanguageCode, Options, TextFile, TextFiles, Times
 
 
 class DataConfig(Options):
@@ -20,9 +20,9 @@ class DataConfig(Options):
     each line is paired with itself.
     """
 
-    source_language: str = Field(pattern=r"^[a-z]{2,3}$")
+    source_language: LanguageCode
     """Language translated from, as an ISO 639 code."""
-    target_language: str = Field(pattern=r"^[a-z]{2,3}$")
+    target_language: LanguageCode
     """Language translated to, as an ISO 639 code."""
     train_source: TextFiles
     """Source sides of the training text (plain, .gz or .xz), one after the other."""

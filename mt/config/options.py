@@ -31,6 +31,10 @@ class Options(BaseModel):
 
 T = TypeVar("T", bound=Options)
 
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+"""Of ISO 639."""
+
 # Not strict: TOML and JSON have strings and lists where Python has paths and tuples.
 TextFile = Annotated[Path, Field(strict=False)]
 TextFiles = Annotated[tuple[TextFile, ...], Field(strict=False, min_length=1)]

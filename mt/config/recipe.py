@@ -11,11 +11,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from mt.config.data import SIDES, DataConfig
 from mt.config.model import ModelConfig
-from mt.config.options import TextFile, parse
+from mt.config.options import ModelName, TextFile, parse
 from mt.config.purpose import Purpose, check_task
 from mt.config.search import SearchConfig
 from mt.config.tokenizer import TokenizerConfig
@@ -32,7 +32,7 @@ _LANGUAGE_MODEL: dict[str, dict[str, Any]] = {
 class Recipe(Purpose):
     """A whole training run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: ModelName
     """Name of the model, for its card and for logs."""
     init_from: TextFile | None = None
     """Model folder to start from (fine-tuning): its weights, which [model] has to fit, and its

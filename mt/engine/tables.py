@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mt.config import ModelConfig
 from mt.engine.layers import Floats, LayerWeights, Weights, as_float, read_layer
+from mt.errors import BundleError
 
 TABLE: Any = np.float16
 """Type of the numbers in a table; half the size for a relative error of 1 / 2048."""
@@ -59,10 +60,17 @@ def _table_bias(layer: LayerWeights) -> Floats:
 
 
 def _table(embedding: NDArray[Any], share: NDArray[Any], bias: Floats) -> NDArray[Any]:
-    """embedding [pieces, E] times share [E, F] plus bias, a part at a time to save memory."""
+    """embedding [pieces, E] times share [E, F] plus bias, a part at a time to save memory.
+
+    Raises:
+        BundleError: a sum is too large for the table's type; no trained model comes near.
+    """
     share = as_float(share)
     table = np.empty((len(embedding), len(bias)), TABLE)
     for start in range(0, len(table), _ROWS):
         part = slice(start, start + _ROWS)
-        table[part] = as_float(embedding[part]) @ share + bias
+        with np.errstate(over="ignore"):
+            table[part] = as_float(embedding[part]) @ share + bias
+    if not np.isfinite(table).all():
+        raise BundleError(f"the weights give sums beyond {np.finfo(TABLE).max:,.0f}")
     return table

@@ -18,6 +18,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from mt.errors import TrainingError
@@ -31,6 +32,8 @@ METRICS = "metrics.jsonl"
 @dataclass(frozen=True)
 class Progress:
     """Where a run stands between two updates."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # of what a file says
 
     update: int = 0
     """Updates done."""
@@ -54,6 +57,9 @@ class Progress:
     """Time spent training, over all parts of a resumed run."""
     window: dict[str, float] = field(default_factory=dict)
     """Sums over the updates since the last "train" line of metrics, by what is summed."""
+
+
+_PROGRESS = TypeAdapter(Progress)
 
 
 def save_checkpoint(
@@ -116,9 +122,11 @@ def load_checkpoint(
         record = json.loads(pointer.read_bytes())
         content = (folder / record["file"]).read_bytes()
         intact = sha256(content) == record["sha256"]
-        progress, environment = Progress(**record["progress"]), dict(record["environment"])
+        progress = _PROGRESS.validate_python(record["progress"])
+        environment = dict(record["environment"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{pointer}: not a readable checkpoint: {error}") from error
+        why = " ".join(str(error).split())
+        raise TrainingError(f"{pointer}: not a readable checkpoint: {why}") from error
     if not intact:
         raise TrainingError(f"{folder / record['file']}: content does not match its recorded hash")
     tensors = safetensors.torch.load(content)
@@ -145,14 +153,23 @@ def append_metrics(folder: Path, record: dict[str, Any]) -> None:
 
 
 def cut_metrics(folder: Path, update: int) -> None:
-    """Drop the lines of metrics.jsonl past an update, which a resumed run will write again."""
+    """Drop the lines of metrics.jsonl past an update, which a resumed run will write again.
+
+    Raises:
+        TrainingError: a line is damaged; the file is as it was.
+    """
     path = folder / METRICS
     if not path.exists():
         return
     kept = []
-    for line in path.read_bytes().splitlines(keepends=True):
-        # A kill may have left half a line at the end.
-        if line.endswith(b"\n") and json.loads(line)["update"] <= update:
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):  # a kill may have left half a line at the end
+            break
+        try:
+            past = json.loads(line)["update"] > update
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path}, line {number}: not a record with an update") from error
+        if not past:
             kept.append(line)
     write_atomic(path, b"".join(kept))
 

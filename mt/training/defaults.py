@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from mt.bundle import load_bundle
+from mt.bundle import BundleConfig, load_bundle
 from mt.config import ModelConfig, Recipe, SearchConfig, parse
 from mt.corpus import read_pairs
 from mt.errors import ConfigError
@@ -47,11 +47,13 @@ def default_recipe(
         source_language: ISO 639 code; by default that of `init_from`, else the suffix of the file's
             name, as in train.de.
         target_language: the same for the target.
-        init_from: model folder to fine-tune; the recipe has its [model] and [search] then.
+        init_from: model folder to fine-tune; the recipe has its task, segmentation, [model] and
+            [search] then.
 
     Raises:
         CorpusError: the files cannot be read or do not belong together.
-        ConfigError: a language is neither given nor in its file's name.
+        ConfigError: a language is neither given nor in its file's name; `init_from` is a language
+            model, which two files have nothing to teach.
         BundleError: the folder of `init_from` cannot be used.
     """
     initial = load_bundle(init_from).config if init_from else None
@@ -63,6 +65,7 @@ def default_recipe(
     sources, targets = read_pairs([source], [target])
     updates = _updates(targets)
     table = {
+        **(_purpose(initial, init_from) if initial else {}),
         "name": f"{source_language}-{target_language}",
         "init_from": init_from,
         "data": {
@@ -82,6 +85,15 @@ def default_recipe(
         },
     }
     return parse(Recipe, table, where="recipe")
+
+
+def _purpose(initial: BundleConfig, folder: Path | None) -> dict[str, str]:
+    if initial.task == "continue":
+        raise ConfigError(
+            f"--init-from {folder}: a language model learns from one text, in a recipe of task "
+            '"continue"; --source and --target are two'
+        )
+    return {"task": initial.task, "segmentation": initial.segmentation}
 
 
 def _language(path: Path, option: str) -> str:

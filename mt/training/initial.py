@@ -18,6 +18,12 @@ from mt.model import Model, make_model
 from mt.parameters import Part, load_model, load_part
 from mt.tokenizer import TokenizerPair
 
+_SHAPELESS: dict[Part, tuple[str, ...]] = {
+    "encoder": ("reverse_source", "residual", "output_tanh"),
+    "decoder": ("reverse_target", "residual", "output_tanh"),
+}
+"""Options of [model] that change what a part computes, and no shape of its parameters."""
+
 
 class Initial(Protocol):
     """Where training begins."""
@@ -42,14 +48,23 @@ class Initial(Protocol):
 class Whole:
     """All weights of a model folder: fine-tuning."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: DataConfig) -> None:
+        """Read the folder.
+
+        Raises:
+            BundleError: it cannot be used.
+            ConfigError: its tokenizers are of other languages.
+        """
         self._bundle = load_bundle(folder)
+        for side in ("source", "target"):
+            _check_language(f"init_from {folder}", self._bundle, side, data)
         self.tokenizers, self.identity = self._bundle.tokenizers, self._bundle.identity
 
     def model(self, config: ModelConfig) -> Model:
         """As `Initial.model`."""
         bundle = self._bundle
-        _check_order("init_from", bundle, config)
+        for part in _SHAPELESS:
+            _check_alike("init_from", part, bundle, config)
         return load_model(
             replace(bundle, config=bundle.config.model_copy(update={"model": config}))
         )
@@ -85,10 +100,9 @@ class Halves:
 
     def model(self, config: ModelConfig) -> Model:
         """As `Initial.model`; what no half brings is drawn by torch's own generator."""
-        if "decoder" in self._bundles:
-            _check_order("init_decoder", self._bundles["decoder"], config)
         model = make_model(config, *map(len, self.tokenizers))
         for part, bundle in self._bundles.items():
+            _check_alike(f"init_{part}", part, bundle, config)
             try:
                 load_part(model, bundle, part)
             except BundleError as error:
@@ -134,13 +148,15 @@ def _check_language(option: str, bundle: Bundle, side: str, data: DataConfig) ->
         )
 
 
-def _check_order(option: str, bundle: Bundle, config: ModelConfig) -> None:
-    """Refuse a decoder that has learned to write in the other order; its weights would fit."""
-    if bundle.config.model.reverse_target != config.reverse_target:
-        raise BundleError(
-            f"{option}: {bundle.config.name} has not model.reverse_target = "
-            f"{str(config.reverse_target).lower()}, as the recipe"
-        )
+def _check_alike(option: str, part: Part, bundle: Bundle, config: ModelConfig) -> None:
+    """Refuse a half that has learned to compute something else with weights of the same shapes."""
+    for name in _SHAPELESS[part]:
+        wanted = getattr(config, name)
+        if getattr(bundle.config.model, name) != wanted:
+            raise BundleError(
+                f"{option}: {bundle.config.name} has not model.{name} = {str(wanted).lower()}, "
+                "as the recipe"
+            )
 
 
 def initial(recipe: Recipe) -> Initial | None:
@@ -151,7 +167,7 @@ def initial(recipe: Recipe) -> Initial | None:
         ConfigError: its tokenizers do not suit the recipe.
     """
     if recipe.init_from is not None:
-        return Whole(recipe.init_from)
+        return Whole(recipe.init_from, recipe.data)
     if recipe.tokenizers_from is not None:
         return Vocabulary(recipe, recipe.tokenizers_from)
     given: dict[Part, Path | None] = {

@@ -75,7 +75,7 @@ class Stepper:
             TrainingError: the loss or its gradient is no longer a finite number, or another
                 process has died.
         """
-        torch.manual_seed(_seed(self.config.seed, number, self.processes.rank))
+        torch.manual_seed(draw_seed(self.config.seed, number, self.processes.rank))
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -145,5 +145,6 @@ def _device(config: TrainingConfig, processes: Processes) -> torch.device:
     return torch.device("cuda", processes.local_rank)
 
 
-def _seed(seed: int, update: int, rank: int) -> int:
+def draw_seed(seed: int, update: int, rank: int) -> int:
+    """What decides the draws of one process in one update, of dropout among others."""
     return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from mt.bundle import load_bundle
+from mt.bundle import load_bundle, save_bundle
 from mt.config import load_recipe
 from mt.errors import BundleError, ConfigError, TrainingError
 from mt.parameters import half_precision
@@ -189,6 +191,34 @@ def test_a_half_of_another_size_is_refused_by_folder_and_parameter(english, tmp_
         opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
     assert str(caught.value).startswith(f"init_decoder {english}: the weights do not fit")
     assert "decoder.layers.0" in str(caught.value)
+
+
+def test_a_half_that_computes_something_else_with_the_same_shapes_is_refused(
+    german, english, tmp_path
+):
+    recipe = write_recipe(tmp_path / "recipe", **SHORT, model__reverse_target=True)
+    with pytest.raises(BundleError, match=r"^init_decoder: .* not model\.reverse_target = true"):
+        opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
+
+
+def test_a_whole_model_of_other_languages_or_another_order_is_refused(german, recipe, tmp_path):
+    with pytest.raises(ConfigError, match=r"^init_from \S+: its target tokenizer is of 'de', and"):
+        opened(recipe, tmp_path / "model", init_from=german)
+    one_way = {"model__bidirectional": False, "model__encoder_hidden_size": 16}
+    forward = write_recipe(tmp_path / "forward", **SHORT, **one_way)
+    opened(forward, tmp_path / "first").run()
+    backward = write_recipe(tmp_path / "backward", **SHORT, **one_way, model__reverse_source=True)
+    with pytest.raises(BundleError, match=r"^init_from: .* has not model\.reverse_source = true"):
+        opened(backward, tmp_path / "model", init_from=tmp_path / "first")
+
+
+def test_a_half_that_is_not_all_numbers_is_refused(german, english, recipe, tmp_path):
+    bundle = load_bundle(german)
+    weights = {name: array.copy() for name, array in bundle.weights.items()}
+    weights["encoder.embedding.weight"][3] = np.nan
+    save_bundle(tmp_path / "nan", replace(bundle, weights=weights), "")
+    with pytest.raises(BundleError, match=r"encoder\.embedding\.weight holds a number that is not"):
+        opened(recipe, tmp_path / "model", init_encoder=tmp_path / "nan", init_decoder=english)
 
 
 def test_the_command_takes_halves_and_refuses_a_whole_beside_them(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -347,6 +348,13 @@ def test_a_folder_of_format_1_is_renewed_as_one_of_this_format(tmp_path):
     assert_same(load_bundle(folder), before)
 
 
+@pytest.mark.parametrize("size", [None, 0, "1"])
+def test_a_file_of_another_size_than_listed_is_refused(folder, size):
+    path = one(folder, "config-*.json")
+    change_manifest(folder, lambda manifest: manifest["files"][path.name].update(bytes=size))
+    assert refusal(folder).startswith(f"{path} is damaged: its content does not match its hash")
+
+
 @pytest.mark.parametrize("entry", [None, [], "x", {}, {"sha256": None}, {"sha256": "0" * 64}])
 @pytest.mark.parametrize("pattern", LISTED)
 def test_a_file_without_its_hash_is_refused(folder, pattern, entry):
@@ -385,6 +393,13 @@ def test_a_listed_name_may_not_lead_out_of_the_folder(folder, name):
     )
 
 
+def test_a_listed_pipe_is_refused_and_never_read(folder):
+    path = one(folder, "config-*.json")
+    path.unlink()
+    os.mkfifo(path)
+    assert refusal(folder) == f"{path} is no file, though manifest.json lists it"
+
+
 @pytest.mark.parametrize("name", ["..", ""])
 def test_a_listed_folder_is_told(folder, name):
     change_manifest(folder, lambda manifest: manifest["files"].update({name: {}}))
@@ -417,6 +432,22 @@ def test_weights_of_a_type_that_numpy_has_not_are_told(folder):
     content = struct.pack("<Q", len(header)) + header + b"\0\0"
     replace_part(folder, "weights-*.safetensors", content)
     assert refusal(folder) == f"{folder}: weights.safetensors: 'BF16'"
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.complex64, np.bool_, np.int64])
+def test_weights_of_another_type_than_half_precision_are_refused(folder, kind):
+    weights = {name: array.astype(kind) for name, array in tiny_bundle().weights.items()}
+    replace_part(folder, "weights-*.safetensors", safetensors.numpy.save(weights))
+    assert refusal(folder).startswith(f"{folder}: weights.safetensors: ")
+    assert refusal(folder).endswith(f" is {np.dtype(kind)}, not float16")
+
+
+@pytest.mark.parametrize("name", ["name", "source_language", "target_language"])
+@pytest.mark.parametrize("value", ["", "x\ny", "\x1b[31m"])
+def test_a_name_that_a_terminal_would_obey_is_refused(folder, name, value):
+    config = json.loads(one(folder, "config-*.json").read_bytes()) | {name: value}
+    replace_part(folder, "config-*.json", json.dumps(config).encode())
+    assert refusal(folder).startswith(f"{folder}: config.json: {name}: ")
 
 
 # Renewing
@@ -608,6 +639,14 @@ def test_the_card_gives_bleu_with_its_signature():
     signature = str(tiny_bundle().record["signature"])
     assert "tok:13a" in signature
     assert signature in model_card(tiny_bundle()).replace("\\|", "|")
+
+
+def test_the_card_of_a_model_without_a_record_says_the_rest():
+    whole = model_card(tiny_bundle()).splitlines()
+    card = model_card(dataclasses.replace(tiny_bundle(), record={})).splitlines()
+    told = ("| Training text", "| Licence", "| Trained for", "| Validation")
+    assert card == [line for line in whole if not line.startswith(told)]
+    assert len(card) == len(whole) - len(told)
 
 
 def test_the_card_is_one_table_whatever_the_licence_says():

@@ -209,6 +209,7 @@ def change_pointer(**changes):
         remove_tensors,
         cut_pointer,
         change_pointer(progress={"update": 7, "moon": "full"}),
+        change_pointer(progress={"update": "seven"}),
         change_pointer(environment=None),
         change_pointer(sha256=None),
     ],
@@ -254,6 +255,16 @@ def test_a_last_line_without_its_end_is_cut(tmp_path, half):
     cut_metrics(tmp_path, 2)
     append_metrics(tmp_path, {"update": 2})
     assert lines(tmp_path) == [{"update": 1}, {"update": 2}]
+
+
+@pytest.mark.parametrize("line", [b"{", b"\xff", b"[]", b"{}", b'{"update": "1"}'])
+def test_a_damaged_line_within_is_told_and_nothing_is_cut(tmp_path, line):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_bytes(b'{"update": 1}\n' + line + b'\n{"update": 3}\n')
+    before = metrics.read_bytes()
+    with pytest.raises(TrainingError, match=rf"^{metrics}, line 2: not a record with an update$"):
+        cut_metrics(tmp_path, 2)
+    assert metrics.read_bytes() == before
 
 
 def test_a_run_without_metrics_has_none_to_cut(tmp_path):

@@ -28,8 +28,10 @@ class TableEngine(TopTableScorer):
     def __init__(self, table_of: Callable[[Sequence[int]], Table]) -> None:
         super().__init__([])
         self._table_of = table_of
+        self.shortlists: dict[tuple[int, ...], int] = {}  # the last one asked for of each source
 
     def start(self, sources: Sequence[Sequence[int]] = (), *, shortlist: int = 0) -> TableState:
+        self.shortlists |= {tuple(source): shortlist for source in sources}
         self.tables = [self._table_of(source) for source in sources]
         return TableScorer.start(self)
 
@@ -145,6 +147,13 @@ def test_a_prefix_longer_than_the_limit_raises_it() -> None:
     options = {"max_length_ratio": 1.0, "max_length_extra": 1}
     (best,) = run(SHORT, source_length=1, prefix=(A,) * 9, **options)
     assert (best.tokens, best.finished) == ((A,) * 9, True)
+
+
+def test_a_prefix_lifts_the_shortlist_of_its_own_source_alone() -> None:
+    engine = TableEngine(lambda source: LONG)
+    sources, prefixes = [[5], [6, 6], [7], [8]], [(), (A,), (), (B,)]
+    decode(engine, sources, SearchConfig(shortlist=10), prefixes=prefixes)
+    assert engine.shortlists == {(5,): 10, (6, 6): 0, (7,): 10, (8,): 0}
 
 
 # Draws

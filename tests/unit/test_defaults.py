@@ -1,11 +1,13 @@
+import dataclasses
 import gzip
 from pathlib import Path
 
 import pytest
 
+from mt.bundle import save_bundle
 from mt.errors import ConfigError
 from mt.training.defaults import FEWEST_UPDATES, MOST_UPDATES, default_recipe
-from support.bundles import save_tiny_bundle, tiny_bundle
+from support.bundles import save_tiny_bundle, tiny_bundle, tiny_language_bundle
 
 
 def write(folder: Path, name: str, lines: list[str]) -> Path:
@@ -69,6 +71,23 @@ def test_the_run_is_as_long_as_a_text_without_spaces_asks_for(tmp_path):
     text = write(tmp_path, "a.zh", [line] * 10_000)
     recipe = default_recipe(write(tmp_path, "a.en", ["a dog"] * 10_000), text)
     assert recipe.training.updates == round(30 * 110_000 / 2048)
+
+
+def test_fine_tuning_goes_on_with_what_the_model_is_for(tmp_path):
+    config = tiny_bundle().config.model_copy(update={"task": "answer", "segmentation": "whole"})
+    bundle = dataclasses.replace(tiny_bundle(), config=config)
+    save_bundle(tmp_path / "model", bundle, "")
+    files = write(tmp_path, "a.txt", ["wer?"]), write(tmp_path, "b.txt", ["Tom"])
+    recipe = default_recipe(*files, init_from=tmp_path / "model")
+    assert (recipe.task, recipe.segmentation) == ("answer", "whole")
+
+
+def test_two_files_have_nothing_to_teach_a_language_model(tmp_path):
+    folder = tmp_path / "words"
+    save_bundle(folder, tiny_language_bundle(), "")
+    files = write(tmp_path, "a.en", ["a dog"]), write(tmp_path, "b.en", ["a dog"])
+    with pytest.raises(ConfigError, match=rf"^--init-from {folder}: .* of task \"continue\""):
+        default_recipe(*files, init_from=folder)
 
 
 def test_fine_tuning_takes_shape_and_languages_from_the_model(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import mt.engine.load
+import mt.parameters
 from mt.engine import ENGINES, load_engine
 from mt.engine.load import EngineName
 from mt.errors import BundleError, ConfigError
@@ -65,18 +67,49 @@ def test_weights_that_are_no_numbers_are_refused(engine: EngineName) -> None:
         load_engine(replace(bundle, weights=broken), engine)
 
 
-def test_half_the_precision_says_nearly_the_same() -> None:
+@pytest.mark.parametrize("engine", ["int8", "fp32"])
+def test_weights_are_refused_before_a_model_as_large_as_the_configuration_says_is_made(
+    engine: EngineName, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = tiny_bundle()
+    huge = bundle.config.model.model_copy(update={"encoder_hidden_size": 8192})
+    monkeypatch.setattr(mt.parameters, "make_model", lambda *_: pytest.fail("made"))
+    with pytest.raises(BundleError, match="do not fit the configuration"):
+        load_engine(
+            replace(bundle, config=bundle.config.model_copy(update={"model": huge})), engine
+        )
+
+
+def test_weights_beyond_the_tables_of_the_integer_engine_are_refused() -> None:
+    bundle = tiny_bundle()
+    large = {name: np.full_like(array, 6e4) for name, array in bundle.weights.items()}
+    with pytest.raises(BundleError, match="the weights give sums beyond 65,504"):
+        load_engine(replace(bundle, weights=large), "int8")
+
+
+@pytest.mark.parametrize(
+    ("variant", "near"),
+    [
+        ({}, 0.3),
+        ({"peepholes": True}, 0.3),
+        ({"coupled_gates": True}, 0.3),
+        ({"layer_norm": True}, 1.0),
+        ({"output_tanh": False}, 1.0),
+    ],
+    ids=str,
+)
+def test_half_the_precision_says_nearly_the_same(variant: dict[str, Any], near: float) -> None:
+    bundle = tiny_bundle(**variant)
     found = {}
     for name in ("fp32", "bf16", "int8"):
         engine = load_engine(bundle, name)  # type: ignore[arg-type]
         scores, state = engine.step(np.full(2, engine.begin), engine.start([[4, 5], [6]]))
-        again, _ = engine.step(scores.argmax(axis=1), state.select(np.array([1, 0])))
+        again, _ = engine.step(np.array([7, 8]), state.select(np.array([1, 0])))
         found[name] = np.concatenate([scores, again])
     for name in ("bf16", "int8"):
         known = np.isfinite(found["fp32"])
         np.testing.assert_array_equal(np.isfinite(found[name]), known)
-        np.testing.assert_allclose(found[name][known], found["fp32"][known], rtol=0.05, atol=0.3)
+        np.testing.assert_allclose(found[name][known], found["fp32"][known], rtol=0.05, atol=near)
 
 
 def test_translators_of_all_engines_keep_every_line() -> None:

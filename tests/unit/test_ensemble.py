@@ -75,6 +75,19 @@ def test_members_that_disagree_about_everything_still_sum_to_one() -> None:
     assert np.exp(values[0]) == pytest.approx([0.0, 0.5, 0.5])
 
 
+def test_every_member_is_asked_for_its_shortlist() -> None:
+    asked: list[int] = []
+
+    class Listing(TableEngine):
+        def start(self, sources: Any, *, shortlist: int = 0) -> Any:
+            asked.append(shortlist)
+            return super().start(sources, shortlist=shortlist)
+
+    members = [Listing(written({(): [1.0, 0.0, 0.0]})) for _ in range(2)]
+    EnsembleEngine(members).start([()], shortlist=7)
+    assert asked == [7, 7]
+
+
 def test_every_member_follows_the_tokens_written() -> None:
     # The first says A, the second B; after A they agree on B, after B on A.
     one = written({(): [0.0, 0.8, 0.2], (A,): [0.0, 0.1, 0.9], (B,): [0.0, 0.9, 0.1]})
@@ -138,6 +151,7 @@ def test_bundles_that_do_not_go_together_are_told_by_name(other: Bundle, what: s
 def test_the_identity_is_made_of_the_members_own() -> None:
     assert joint_identity(["3f", "0c"]) == sha256(b"3f0c")
     assert joint_identity(["0c", "3f"]) != joint_identity(["3f", "0c"])
+    assert joint_identity(["", ""]) == ""
 
 
 def test_a_model_twice_translates_as_it_does_alone(tmp_path: Path) -> None:

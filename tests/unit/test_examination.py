@@ -1,6 +1,7 @@
 """What is asked of a language model, on models of drawn weights and on one that is a rule."""
 
 import math
+import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from mt.datasets.agreement import Choice
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, ConfigError
 from mt.explain.agreement import accuracies, preferences, wilson
-from mt.explain.carriers import BETWEEN, ELSEWHERE, SUBJECT, find_carrier, without_unit
+from mt.explain.carriers import BETWEEN, ELSEWHERE, SEED, SUBJECT, find_carrier, without_unit
 from mt.explain.examination import examine_bundle
 from mt.explain.watched import watch, watched_layers
 from mt.language_model import LanguageModel, LineScore
@@ -159,6 +160,14 @@ def test_the_unit_that_tells_the_forms_best_is_found_and_what_it_is_worth():
     assert carrier.accuracy > 0.9  # the cut lies between two of the other half
     assert carrier.choices == len(told) // 2
     assert abs(carrier.whole - carrier.ablated) <= carrier.changed
+    random.Random(SEED).shuffle(told)
+    for network, share in (
+        (model, carrier.whole),
+        (without_unit(model, carrier.layer, carrier.unit), carrier.ablated),
+    ):
+        scorer = LanguageModel(TorchEngine(network), tokenizer, name="", language="en")
+        assert share == np.mean([found > 0 for found in preferences(scorer, told[1::2])])
+    assert 0 < carrier.whole < 1
     assert find_carrier(model, tokenizer, told[:19]) is None
 
 

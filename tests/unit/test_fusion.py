@@ -29,6 +29,7 @@ class TableEngine(TableScorer):
         self.table = table
 
     def start(self, sources, *, shortlist=0):
+        self.shortlist = shortlist
         self.tables = [self.table] * len(sources)
         return super().start()
 
@@ -46,6 +47,12 @@ def test_each_step_is_the_weighted_sum():
     np.testing.assert_allclose(values, expected)
     assert (engine.begin, engine.end) == (99, 0)
     assert engine.name == "table + 0.5 table language model 3f3f3f3f3f3f"
+
+
+def test_the_shortlist_is_of_the_translation_and_not_of_the_language_model():
+    translation, language = (TableEngine(written({(): [0.2, 0.5, 0.3]})) for _ in range(2))
+    FusionEngine(translation, language, 0.5, identity="").start([()], shortlist=7)
+    assert (translation.shortlist, language.shortlist) == (7, 0)
 
 
 @pytest.mark.parametrize(("weight", "tokens"), [(0.1, (A,)), (2.0, (B,))])

@@ -9,6 +9,7 @@ import torch
 
 from mt.bundle import load_bundle, save_bundle
 from mt.card import model_card
+from mt.config import SearchConfig
 from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, InputError
@@ -22,6 +23,7 @@ from mt.tokens import BEGIN, END, PAD, UNKNOWN
 from mt.translator import Translator
 from support.bundles import TARGETS, tiny_bundle, tiny_language_bundle
 from support.models import TARGET_SIZE, language_model_config, padded, tiny_model
+from support.scorers import TableScorer, written
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +215,29 @@ def test_the_best_continuation_has_the_probability_of_its_pieces(model):
         total += float(values[0, token]) * (place >= len(beginning))
     if whole[: len(beginning)] == beginning:  # and the tokenizer cuts it as the search wrote it
         assert best.log_probability >= total - 1e-4
+
+
+class TableEngine(TableScorer):
+    """A table, which reads no source."""
+
+    def start(self, sources, *, shortlist=0):
+        return super().start()
+
+
+@pytest.mark.parametrize(
+    ("width", "alpha", "best"),
+    # "1 end" has 0.6 * 0.5, "2 2 end" 0.4 * 0.7: the longer one wins if length counts, and if the
+    # beam is wide enough to keep a first token that is not the likeliest.
+    [(2, 0.0, 0.30), (2, 3.0, 0.28), (1, 3.0, 0.30)],
+)
+def test_width_and_length_penalty_of_a_search_are_the_models_own(model, width, alpha, best):
+    ends = {(1, 1): [1.0, 0, 0], (1, 2): [1.0, 0, 0], (2, 1): [1.0, 0, 0], (2, 2): [1.0, 0, 0]}
+    table = written({(): [0, 0.6, 0.4], (1,): [0.5, 0.25, 0.25], (2,): [0, 0.3, 0.7], **ends})
+    options = SearchConfig(beam_size=width, length_penalty=alpha)
+    asked = LanguageModel(TableEngine([table]), model.tokenizer, options, name="", language="en")
+    (found,) = asked.proceed("", most_pieces=3)
+    assert math.exp(found.log_probability) == pytest.approx(best)
+    assert len(asked.proceed("", 2, most_pieces=3)) == 2  # the beam is at least as wide
 
 
 def test_a_beginning_that_cannot_be_written_is_refused(model):

@@ -5,6 +5,7 @@ from torch import nn
 
 from mt.errors import TrainingError
 from mt.training.processes import Group, Processes, processes_of_environment
+from mt.training.step import draw_seed
 
 
 @pytest.fixture
@@ -46,6 +47,11 @@ def test_a_lost_process_is_told_in_one_line(group, monkeypatch):
     monkeypatch.setattr(dist, "all_reduce", fail)
     with pytest.raises(TrainingError, match=r"process 0 of 1 lost another one.*--resume"):
         group.sum(torch.zeros(1))
+
+
+def test_draws_differ_between_processes_updates_and_runs():
+    places = [(seed, update, rank) for seed in (1, 2) for update in (1, 2) for rank in (0, 1)]
+    assert len({draw_seed(*place) for place in places}) == len(places)
 
 
 def test_without_a_launcher_a_process_is_alone(monkeypatch):

@@ -22,9 +22,10 @@ import mt.translator
 from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
+from mt.lexicon import PARTNERS, Lexicon
 from mt.search import TopScorer
 from mt.tokenizer import TokenizerPair
-from mt.tokens import BEGIN, END, UNKNOWN
+from mt.tokens import BEGIN, END, PAD, UNKNOWN
 from mt.translation import Alternative, Translation
 from mt.translator import Translator
 from support.bundles import SOURCES, save_tiny_bundle, tiny_bundle
@@ -520,8 +521,9 @@ def test_white_space_of_a_prefix_is_single_spaces(prefix):
 
 
 @pytest.mark.parametrize("prefix", ["", " "])
-def test_a_blank_prefix_asks_for_nothing(prefix):
-    assert begun("zwei Hunde\nja", prefix) == one("zwei Hunde\nja", two_ways)
+@pytest.mark.parametrize("text", ["zwei Hunde\nja", "ZWEI HUNDE"])
+def test_a_blank_prefix_asks_for_nothing(text, prefix):
+    assert begun(text, prefix) == one(text, two_ways)
 
 
 def test_each_text_has_its_own_prefix():
@@ -672,11 +674,15 @@ def test_a_translator_says_what_it_is():
 
 
 def test_other_decoding_options_are_another_translator():
-    real = Translator.from_bundle(dataclasses.replace(tiny_bundle(), identity="3f0c"))
+    table = Lexicon(np.array([END], np.uint16), np.full((120, PARTNERS), PAD, np.uint16))
+    real = Translator.from_bundle(
+        dataclasses.replace(tiny_bundle(), identity="3f0c", lexicon=table)
+    )
     greedy = real.with_search(SearchConfig(beam_size=1))
     assert real.search_config.beam_size == 5
     assert greedy.search_config.beam_size == 1
     assert greedy.identity == "3f0c"
+    assert greedy.lexicon_identity == real.lexicon_identity != ""
     for attribute in ("name", "source_language", "target_language", "engine", "identity"):
         assert getattr(greedy, attribute) == getattr(real, attribute)
     texts = [[t.text for t in side.translate(SOURCES)] for side in (real, greedy)]
