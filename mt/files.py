@@ -7,6 +7,7 @@ A reader, or a crash at any moment, sees the old file or the new one.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,21 +21,41 @@ _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 def write_atomic(path: Path, content: bytes) -> None:
     """Replace the file at path by one with the given content, in one move.
 
+    A link stays, and the file that it points to is replaced.
+
     Raises:
-        OSError: the folder is missing, full or not writable; the error names a file, and what was
-            there before still is, unless only the last flush, that of the folder, failed: the new
-            content is there then.
+        OSError: the folder is missing, full or not writable, or something that is no file stands
+            there; the error names the path, and what was there before still is, unless only the
+            last flush, that of the folder, failed: the new content is there then.
     """
+    path = behind_link(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)
         settle(temporary, path)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+        # A full disk names no file, and the temporary one is nothing that anybody asked for.
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)
-        temporary.unlink(missing_ok=True)
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
         raise
+
+
+def behind_link(path: Path) -> Path:
+    """Where a file is written whose name may be a link.
+
+    Raises:
+        OSError: what is there is no regular file; to give it another file's name would remove it.
+    """
+    if path.is_symlink():
+        path = path.resolve()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return path
 
 
 def settle(finished: Path, path: Path) -> None:

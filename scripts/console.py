@@ -8,6 +8,8 @@ Exit codes: 0 done, 1 a bug or a broken pipe, 2 the user's mistake (one line on 
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from typing import Annotated, Any, NoReturn
@@ -19,6 +21,9 @@ import mt
 from mt.errors import MTError
 
 USER_MISTAKE = 2
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+"""Of writing to a place that takes no more."""
 
 # typer carries its own copy of click; this is that copy's root of all usage errors.
 _UsageError: Any = typer.BadParameter.__base__
@@ -39,6 +44,8 @@ def program(help: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a program and leave with its exit code; a user's mistake is one line, no traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever the locale says, as the files are
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         code = app(standalone_mode=False)
         if sys.stdout is not None:  # as it is where the shell has closed it
@@ -48,16 +55,22 @@ def run(app: typer.Typer) -> NoReturn:
     except _UsageError as error:
         code = fail(error.format_message())
     except BrokenPipeError:
-        # The reader has gone, as `head` does; Python must not stumble over it again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_standard_output()  # the reader has gone, as `head` does
         code = 1
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _FULL:
             raise
-        code = fail(f"{error.filename}: {error.strerror}")
+        if error.filename is None:  # a file would have been named
+            forget_standard_output()
+        code = fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except (typer.Abort, KeyboardInterrupt):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def forget_standard_output() -> None:
+    """Let Python not stumble at its exit over what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(message: str) -> int:

@@ -16,10 +16,12 @@ from mt.config import EngineName, EvaluationConfig, SearchConfig, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
 from mt.scoring.joined import LONGEST, SHORTEST
+from mt.streams import compressor
 from scripts.console import Version, describe, program, run
 from scripts.evaluation import (
     TestText,
     evaluation_record,
+    joined_parts,
     joined_record,
     length_record,
     sweep_record,
@@ -46,6 +48,7 @@ from scripts.options import (
     Threads,
     given_options,
 )
+from scripts.outputs import check_output
 from scripts.plots import check_picture, draw
 from scripts.reports import Format, panels, report
 from scripts.systems import FinishedSystem, ModelSystem, System
@@ -158,6 +161,9 @@ def evaluate(
     by_length = by_length or length_edges is not None
     if plot is not None:
         _check_plot(plot, by_length or bool(sweep))
+    if output is not None:
+        finished = [path for path in (translations, *(against or [])) if path and path.is_file()]
+        check_output(output, [source, *reference, *finished])
     text = TestText.read(source, reference)
     search = {"beam_size": beam_size, "length_penalty": length_penalty}
     rerank = {
@@ -175,18 +181,20 @@ def evaluate(
         "length_weight": length_weight,
     }
     fusion = {"fusion_model": fusion_model, "fusion_weight": fusion_weight}
-    first = _first_system(source, model, translations, threads, engine, search, rerank, fusion)
-    others = [_other_system(source, path, threads, engine, search) for path in against or []]
+    first = _first_system(text, model, translations, threads, engine, search, rerank, fusion)
+    others = [_other_system(text, path, threads, engine, search) for path in against or []]
     if not any(isinstance(system, ModelSystem) for system in (first, *others)):
         _refuse_decoding(search | {"engine": engine, "threads": threads})
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
     if joined:
         _model(first, "--joined")
+        joined_parts(text)
 
     outcomes = [system.run(text.source) for system in (first, *others)]
     if output is not None:
-        write_atomic(output, "".join(f"{line}\n" for line in outcomes[0].translations).encode())
+        lines = "".join(f"{line}\n" for line in outcomes[0].translations)
+        write_atomic(output, compressor(output)(lines.encode()))
     record = evaluation_record(text, outcomes, config.paired_test)
     if by_length:
         record["by_length"] = length_record(text, outcomes, config.length_edges)
@@ -227,7 +235,7 @@ def _check_plot(path: Path, something_to_draw: bool) -> None:
 
 
 def _first_system(
-    source: Path,
+    text: TestText,
     model: Sequence[Path] | None,
     translations: Path | None,
     threads: int | None,
@@ -242,7 +250,7 @@ def _first_system(
         raise ConfigError("options: --translations are finished: there is nothing to choose among")
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")
-    return FinishedSystem.read(translations, source)
+    return FinishedSystem.read(translations, text.source_path, text.source)
 
 
 def _refuse_decoding(options: Mapping[str, Any]) -> None:
@@ -252,7 +260,7 @@ def _refuse_decoding(options: Mapping[str, Any]) -> None:
 
 
 def _other_system(
-    source: Path,
+    text: TestText,
     path: Path,
     threads: int | None,
     engine: EngineName | None,
@@ -260,7 +268,7 @@ def _other_system(
 ) -> System:
     if path.is_dir():
         return ModelSystem.load([path], threads, engine, search)
-    return FinishedSystem.read(path, source)
+    return FinishedSystem.read(path, text.source_path, text.source)
 
 
 def _sweep_values(given: Sequence[str]) -> dict[str, list[float]]:

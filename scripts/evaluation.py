@@ -27,8 +27,8 @@ from mt.scoring import (
     join,
     length_buckets,
 )
-from mt.scoring.joined import LONGEST, SHORTEST
-from scripts.systems import ModelSystem, Outcome
+from mt.scoring.joined import LONGEST, SHORTEST, Parts
+from scripts.systems import ModelSystem, Outcome, read_beside
 
 Record = dict[str, Any]
 
@@ -54,8 +54,9 @@ class TestText(NamedTuple):
         Raises:
             CorpusError: a file cannot be read, is empty, or a reference is not as long as the text.
         """
-        pairs = [read_pairs([source], [reference]) for reference in references]
-        return cls(source, list(references), pairs[0][0], [lines for _, lines in pairs])
+        lines, first = read_pairs([source], [references[0]])
+        others = [read_beside(source, lines, reference) for reference in references[1:]]
+        return cls(source, list(references), lines, [first, *others])
 
 
 def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -> Record:
@@ -111,11 +112,7 @@ def joined_record(text: TestText, system: ModelSystem, outcome: Outcome) -> Reco
     Raises:
         CorpusError: no lines of the text can be joined to one of that length.
     """
-    parts = choose_parts(text.source, JOINED_LINES)
-    if not parts:
-        raise CorpusError(
-            f"{text.source_path}: no lines of it make one of {SHORTEST} to {LONGEST} words"
-        )
+    parts = joined_parts(text)
     sources = join(text.source, parts)
     systems = {"cut into sentences": system, "in one piece": system.taking_whole_lines()}
     ratios = {
@@ -139,6 +136,20 @@ def joined_record(text: TestText, system: ModelSystem, outcome: Outcome) -> Reco
             for name, ratio in ratios.items()
         },
     }
+
+
+def joined_parts(text: TestText) -> list[Parts]:
+    """Numbers of the lines that each joined line is made of.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    parts = choose_parts(text.source, JOINED_LINES)
+    if not parts:
+        raise CorpusError(
+            f"{text.source_path}: no lines of it make one of {SHORTEST} to {LONGEST} words"
+        )
+    return parts
 
 
 def sweep_record(text: TestText, systems: Sequence[ModelSystem]) -> list[Record]:
@@ -194,5 +205,6 @@ def _compare(
 
 
 def _hash(lines: Sequence[str]) -> str:
-    """SHA-256 of the text, a line end after every line: that of the file, once uncompressed."""
+    """SHA-256 of the text, a line end after every line: that of the file, uncompressed, if it ends
+    with one."""
     return sha256("".join(f"{line}\n" for line in lines).encode())

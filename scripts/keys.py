@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -52,11 +53,13 @@ def add(
     key = new_key()
     limits = {"characters_per_minute": characters_per_minute, "character_limit": character_limit}
     entry = parse(Key, {"name": name, "sha256": sha256_of(key), **limits}, where="options")
+    if sys.stdout is None:
+        raise ConfigError("options: standard output is closed: nobody would have the key")
     with _changing(file, missing_ok=True) as entries:
         if any(other.name == name for other in entries):
             raise ConfigError(f"{file} has a key of {name} already; remove that one first")
         entries.append(entry)
-    print(key)
+        print(key, flush=True)  # a key that cannot be told is not kept either
     errors.print(f"the key of {name}; {file} has its hash only, so keep it", markup=False)
 
 

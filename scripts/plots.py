@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.errors import ConfigError
 from mt.files import write_atomic
+from scripts.outputs import check_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,8 @@ def check_picture(path: Path) -> None:
     """Refuse, before any long work, a picture that could not be drawn in the end.
 
     Raises:
-        ConfigError: matplotlib is missing, the name does not end in .png, or its folder is missing.
+        ConfigError: matplotlib is missing, the name does not end in .png, or nothing can be written
+            there.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise ConfigError(
@@ -62,8 +64,7 @@ def check_picture(path: Path) -> None:
         )
     if path.suffix.lower() != ".png":
         raise ConfigError(f"{path}: a picture is a PNG file, and its name ends in .png")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}")
+    check_output(path)
 
 
 def draw(path: Path, panels: Sequence[Panel]) -> None:

@@ -17,7 +17,8 @@ from rich.progress import track
 
 from mt.config import EngineName, SearchConfig
 from mt.config.search import LONGEST_PIECES
-from mt.corpus import read_pairs
+from mt.corpus import read_lines
+from mt.errors import CorpusError
 from scripts.console import errors
 from scripts.options import load_translator
 
@@ -104,13 +105,13 @@ class FinishedSystem:
     translations: list[str]
 
     @classmethod
-    def read(cls, path: Path, source: Path) -> FinishedSystem:
+    def read(cls, path: Path, source: Path, sources: Sequence[str]) -> FinishedSystem:
         """A system named after its file, which has a line for each of the source.
 
         Raises:
             CorpusError: the file cannot be read, or has more or fewer lines than the source.
         """
-        return cls(str(path), read_pairs([source], [path])[1])
+        return cls(str(path), read_beside(source, sources, path))
 
     def run(self, sources: Sequence[str]) -> Outcome:
         """The translations, as they are."""
@@ -119,6 +120,21 @@ class FinishedSystem:
 
 
 System = ModelSystem | FinishedSystem
+
+
+def read_beside(source: Path, sources: Sequence[str], path: Path) -> list[str]:
+    """The lines of a file that goes with the lines of a source, which are read already.
+
+    Raises:
+        CorpusError: it cannot be read, or has more or fewer lines.
+    """
+    lines = read_lines(path)
+    if len(lines) != len(sources):
+        raise CorpusError(
+            f"{source} has {len(sources)} lines and {path} {len(lines)}: "
+            f"line {min(len(lines), len(sources)) + 1} has no counterpart"
+        )
+    return lines
 
 
 def _translate(translator: Translator, sources: Sequence[str]) -> list[Translation]:

@@ -6,7 +6,6 @@ that a later call can go on with, or standard output.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NoReturn
 import typer
 
 from mt.config import JobConfig, parse
-from mt.errors import ConfigError
+from mt.errors import ConfigError, InputError
 from mt.jobs import (
     CHUNK_LINES,
     Death,
@@ -36,8 +35,16 @@ from mt.jobs import (
 )
 from mt.streams import interruptible, open_lines, read_lines
 from scripts import options
-from scripts.console import Version, describe, errors, program, run
+from scripts.console import (
+    Version,
+    describe,
+    errors,
+    forget_standard_output,
+    program,
+    run,
+)
 from scripts.corpora import translate_corpus
+from scripts.outputs import check_output
 from scripts.progress import show_deaths, show_progress, show_summary
 
 if TYPE_CHECKING:
@@ -226,6 +233,8 @@ def _translate_text(
 ) -> None:
     if output is None and sys.stdout is None:
         raise ConfigError("options: standard output is closed: give --output")
+    if output is not None:
+        _check_output(output, source)
     # The input is opened first: a misspelt name should not wait for the model.
     with _reading(source, job) as text:
         translator = load()
@@ -249,6 +258,16 @@ def _translate_text(
             )
     show_summary(done)
     show_deaths(deaths)
+
+
+def _check_output(output: Path, source: Path | None) -> None:
+    read: list[Path | int] = []
+    if source is not None:
+        read = [source]
+    elif sys.stdin is not None:
+        read = [sys.stdin.fileno()]
+    for path in (output, output.with_name(f"{output.name}.part")):  # the job's name till its end
+        check_output(path, read)
 
 
 def _job_config(output: Path | None, **given: Any) -> JobConfig:
@@ -303,7 +322,7 @@ def _writing(
             _note(f"going on behind line {part.progress.lines:,}{note}")
         try:
             yield part
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, InputError):
             if part.progress.lines:
                 _note(
                     f"the first {part.progress.lines:,} lines are in {part.path}: "
@@ -342,8 +361,7 @@ class _StandardOutput:
         except BrokenPipeError:
             raise
         except OSError as error:
-            # Python must not stumble over it again at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            forget_standard_output()
             raise OSError(error.errno, error.strerror, "standard output") from error
 
     def commit(self, progress: Progress) -> None:

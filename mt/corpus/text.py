@@ -106,22 +106,6 @@ class HeldOut:
         return tuple(frozenset(line.strip() for line in side) for side in self.pairs)
 
 
-def hold_out(source: Sequence[str], target: Sequence[str], count: int) -> tuple[Pairs, Pairs]:
-    """Part pairs into training and validation text, which share no side of any pair.
-
-    Args:
-        count: pairs to hold out, evenly spread, at most a tenth of all; none of them is blank.
-
-    Raises:
-        CorpusError: there are too few pairs.
-    """
-    pairs = list(zip(source, target, strict=True))
-    whole = [number for number, pair in enumerate(pairs) if all(map(str.strip, pair))]
-    held = HeldOut.of(pairs, np.array(whole), count)
-    rest = [pair for pair in pairs if not held.has_side_of(*pair)]
-    return ([left for left, _ in rest], [right for _, right in rest]), held.pairs
-
-
 def _lines(path: Path) -> Iterator[str]:
     try:
         with open_lines(path) as lines:

@@ -70,16 +70,24 @@ def cut_chunks(lines: Iterable[str], text: str, first: int, chunk_lines: int) ->
     Args:
         text: what messages call the text.
         first: number of the first of the lines, counted from 1.
+
+    Raises:
+        InputError: as `lines` does, behind a chunk of what stands before.
     """
     chunk: list[str] = []
     length = 0
-    for line in lines:
-        chunk.append(line)
-        length += len(line)
-        if len(chunk) == chunk_lines or length >= CHUNK_LENGTH:
-            yield Chunk(text, first, chunk, full=True)
-            first += len(chunk)
-            chunk, length = [], 0
+    try:
+        for line in lines:
+            chunk.append(line)
+            length += len(line)
+            if len(chunk) == chunk_lines or length >= CHUNK_LENGTH:
+                yield Chunk(text, first, chunk, full=True)
+                first += len(chunk)
+                chunk, length = [], 0
+    except InputError:
+        if chunk:
+            yield Chunk(text, first, chunk, full=False)
+        raise
     if chunk:
         yield Chunk(text, first, chunk, full=False)
 

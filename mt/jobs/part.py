@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import JobError
-from mt.files import settle
+from mt.files import behind_link, settle
 from mt.jobs.record import Progress, Record, read_record, write_record
 from mt.streams import compressor
 
@@ -48,6 +48,7 @@ def open_part(
     """
     if output.exists() and not output.is_file():
         raise JobError(f"{output} is not a regular file: use standard output for it")
+    output = behind_link(output)
     path = output.with_name(f"{output.name}.part")
     with locked(path) as descriptor:
         part = Part(output, path, descriptor, settings, environment)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mt import Translator
+from mt.corpus import read_lines
 from mt.files import sha256
 from mt.scoring import TRIALS, bleu, bleu_ratio, choose_parts, evaluate, join
 from support.bundles import SOURCES, TARGETS, save_tiny_bundle
@@ -301,18 +304,61 @@ def test_lengths_and_a_sweep_are_drawn(folder: Path, tmp_path: Path) -> None:
         (["--translations", "half.en", "--sweep", "beam-size=1"], ["--sweep", "--translations"]),
         (["--translations", "half.en", "--joined"], ["--joined", "--translations"]),
         (["--plot", "a.png"], ["--plot", "--by-length"]),
+        (["--by-length", "--plot", "nowhere/a.png"], ["nowhere/a.png: there is no folder nowhere"]),
+        (["--output", "nowhere/a.en"], ["nowhere/a.en: there is no folder nowhere"]),
+        (["--output", "model"], ["model is a folder"]),
+        (["--output", "test.de"], ["test.de is read as well, and would be lost"]),
+        (["--output", "test.en.xz"], ["test.en.xz is read as well"]),
+        (["--against", "half.en", "--output", "half.en"], ["half.en is read as well"]),
     ],
 )
 def test_mistakes_are_told_before_any_work(
-    folder: Path, arguments: list[str], words: list[str]
+    folder: Path, arguments: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_lines(folder / "short.en", ["Good morning."])
+    monkeypatch.setattr(Translator, "translate", lambda *_, **__: pytest.fail("translated"))
 
     result = call(
         "evaluate", "--source", "test.de", "--reference", "test.en.xz", *arguments, folder=folder
     )
 
     assert_mistake(result, *words)
+
+
+def test_a_text_that_is_too_short_to_join_is_told_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(folder / "short.en", ["Good morning."])
+    monkeypatch.setattr(Translator, "translate", lambda *_, **__: pytest.fail("translated"))
+
+    result = call(
+        "evaluate", "--source", "short.en", "--reference", "short.en", "--joined", folder=folder
+    )
+
+    assert_mistake(result, "short.en: no lines of it make one of 25 to 40 words")
+
+
+@pytest.mark.parametrize("suffix", [".en", ".en.gz", ".en.xz"])
+def test_the_translations_that_are_kept_can_be_read_back(
+    folder: Path, tmp_path: Path, suffix: str
+) -> None:
+    score(folder, "--translations", "half.en", "--output", tmp_path / f"kept{suffix}")
+
+    assert read_lines(tmp_path / f"kept{suffix}") == HALF
+
+
+def test_a_pipe_is_read_once(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    arguments = ["--source", tmp_path / "pipe", "--reference", "test.en.xz"]
+    content = (folder / "test.de").read_bytes()
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "pipe").write_bytes, content)
+        result = call(
+            "evaluate", *arguments, "--reference", "half.en", "--translations", "half.en",
+            folder=folder,
+        )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
 
 
 def test_uneven_files_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from service.clients.keys import read_keys, sha256_of
 from service.clients.usage import Usage
 from service.errors import ServiceError
 from service.settings import Settings
-from support.commands import assert_mistake, call, run
+from support.commands import ROOT, assert_mistake, call, run
 
 
 @pytest.fixture
@@ -50,6 +50,18 @@ def admitted(file: Path, key: str) -> str:
             await access.close()
 
     return asyncio.run(identify())
+
+
+@pytest.mark.parametrize("to", ["> /dev/full", ">&-"])
+def test_a_key_that_cannot_be_told_is_not_kept(file, to):
+    if "full" in to and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    command = f"exec {sys.executable} -m scripts.keys add ada --file {file} {to}"
+    result = subprocess.run(
+        ["sh", "-c", command], capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert_mistake(result, "standard output")
+    assert not file.exists()
 
 
 def test_a_new_key_opens_the_service_until_it_is_removed(file):

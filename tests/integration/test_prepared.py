@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from mt.config import load_recipe
-from mt.corpus import FilterReport, hold_out, prepare, read_pairs, read_tokenizers
+from mt.corpus import FilterReport, prepare, read_pairs, read_tokenizers
 from mt.errors import CorpusError, TrainingError
 from mt.training import Trainer, data, open_run
 from scripts import train
 from support.commands import assert_mistake, call
+from support.held_out import hold_out
 from support.recipes import write_lines, write_recipe
 
 SCORES = {"bleu": 0.0, "signature": "none"}

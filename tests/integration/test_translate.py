@@ -285,7 +285,54 @@ def test_an_output_that_cannot_be_written_is_refused(
 
     result = translate.run("--model", model, "--output", target, stdin=b"Hallo.\n")
 
-    assert_mistake(result, "out.en", "No such file")
+    assert_mistake(result, f"{target}: there is no folder {target.parent}")
+
+
+@pytest.mark.parametrize("name", ["out.en", "../{}/out.en", "link.en"])
+def test_a_text_is_not_written_over_by_its_own_translation(
+    translate: WarmProgram, model: Path, tmp_path: Path, name: str
+) -> None:
+    text, target = tmp_path / "out.en", tmp_path / name.format(tmp_path.name)
+    text.write_bytes(b"Hallo.\n")
+    (tmp_path / "link.en").symlink_to("out.en")
+
+    result = translate.run("--model", model, "--input", text, "--output", target)
+
+    assert_mistake(result, f"{target} is read as well, and would be lost")
+    assert text.read_bytes() == b"Hallo.\n"
+    unfinished = tmp_path / "out.en.part"
+    text.rename(unfinished)
+    result = translate.run("--model", model, "--input", unfinished, "--output", text)
+    assert_mistake(result, f"{unfinished} is read as well")
+    with unfinished.open("rb") as file:
+        result = subprocess.run(
+            command("--model", model, "--output", unfinished), stdin=file, capture_output=True
+        )
+    assert_mistake(result, f"{unfinished} is read as well")
+    assert unfinished.read_bytes() == b"Hallo.\n"
+
+
+def test_a_link_goes_on_pointing_to_the_output(
+    translate: WarmProgram, model: Path, tmp_path: Path
+) -> None:
+    link, target = tmp_path / "link.en", tmp_path / "target.en"
+    target.write_text("old")
+    link.symlink_to("target.en")
+
+    result = translate.run("--model", model, "--output", link, stdin=b"---\n")
+
+    assert result.returncode == 0, result.stderr
+    assert link.is_symlink()
+    assert target.read_bytes() == b"---\n"
+    assert names(tmp_path) == ["link.en", "target.en"]
+
+
+def test_lines_before_a_bad_one_are_translated(translate: WarmProgram, model: Path) -> None:
+    result = translate.run("--model", model, stdin=b"---\n" * 3 + b"\xfc\n")
+
+    assert result.returncode == 2
+    assert b"standard input, line 4: not UTF-8" in result.stderr
+    assert result.stdout == b"---\n" * 3
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(model: Path) -> None:
@@ -412,7 +459,10 @@ def test_another_model_does_not_go_on_with_a_job(
     source, target = tmp_path / "in.de", tmp_path / "out.en"
     text = b"---\n" * 500 + b"\xfc\n"
     broken = translate.run("--model", model, "--output", target, stdin=text)
-    assert_mistake(broken, "standard input, line 501: not UTF-8")
+    assert broken.returncode == 2
+    told, mistake = broken.stderr.decode().splitlines()
+    assert told == f"the first 500 lines are in {target}.part: go on with --resume"
+    assert mistake.startswith("error: standard input, line 501: not UTF-8")
     source.write_bytes(text.replace(b"\xfc", "ü".encode()))
 
     job = ["--input", source, "--output", target, "--resume"]

@@ -17,7 +17,6 @@ from mt.corpus import (
     FilterReport,
     Sentences,
     epoch_batches,
-    hold_out,
     make_batch,
     pad,
     prepare,
@@ -27,6 +26,7 @@ from mt.corpus import (
 from mt.errors import CorpusError
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, PAD
+from support.held_out import hold_out
 
 DATA = DataConfig(
     source_language="de",

@@ -41,6 +41,36 @@ def test_a_file_is_made(tmp_path):
     assert (tmp_path / "new.bin").read_bytes() == b"\x00\n\xff"
 
 
+def test_a_link_goes_on_pointing_to_the_file(path):
+    link = path.with_name("link.bin")
+    link.symlink_to(path.name)
+    write_atomic(link, b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    before = sorted(os.listdir(tmp_path))
+    for name, said in (
+        ("pipe", "not a regular"),
+        ("link", "not a regular"),
+        ("folder", "Is a dir"),
+    ):
+        with pytest.raises(OSError, match=said):
+            write_atomic(tmp_path / name, b"new")
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_missing_folder_is_told_by_the_name_that_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError) as told:
+        write_atomic(tmp_path / "absent" / "new.bin", b"new")
+    assert told.value.filename == str(tmp_path / "absent" / "new.bin")
+
+
 def test_the_content_is_on_the_disk_before_the_name_moves(path, monkeypatch):
     steps = []
     replace, fsync = os.replace, os.fsync

@@ -14,7 +14,6 @@ from mt.corpus import (
     HeldOut,
     ParallelText,
     Survey,
-    hold_out,
     new_folder,
     prepare,
     prepare_files,
@@ -22,6 +21,7 @@ from mt.corpus import (
 )
 from mt.errors import CorpusError
 from support.bundles import SOURCES, TARGETS, tiny_tokenizers
+from support.held_out import hold_out
 
 DATA = DataConfig(
     source_language="de", target_language="en", train_source=["-"], train_target=["-"]
