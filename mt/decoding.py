@@ -45,8 +45,8 @@ def decode(
     """
     if not config.temperature and n_best > config.beam_size:
         raise ConfigError(
-            f"{n_best - 1} alternatives are more than a beam of {config.beam_size} can hold: "
-            f"at most {config.beam_size - 1}"
+            f"{n_best} translations of a text, {n_best - 1} of them alternatives, are more than a "
+            f"beam of {config.beam_size} can hold: at most {config.beam_size}"
         )
     prefixes = prefixes if prefixes is not None else [()] * len(sources)
     results: list[list[Hypothesis]] = [[] for _ in sources]

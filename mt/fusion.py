@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from mt.bundle import Bundle
 from mt.engine.interface import Engine
 from mt.errors import BundleError
-from mt.language_model import check_continues
 from mt.search import Integers, LogProbabilities
 from mt.tokenizer import RightToLeft, Tokenizer
 
@@ -90,8 +89,9 @@ def check_fits(name: str, bundle: Bundle, tokenizer: Tokenizer, language: str) -
         BundleError: it is no language model, of another language or of other pieces, or the
             translations are written from their end.
     """
-    check_continues(bundle)
     config = bundle.config
+    if config.task != "continue":
+        raise BundleError(f"{name} is no language model: its task is {config.task!r}")
     if config.target_language != language:
         raise BundleError(
             f"{name} is a language model of {config.target_language!r}; the translations are in "

@@ -114,13 +114,14 @@ def _whole(path: Path) -> str:
 
 def _answer_lines(translator: Translator, told: str, source: Path | None, as_json: bool) -> None:
     flagged: Counter[str] = Counter()
+    name = str(source or "standard input")
     with _lines(source) as lines:
         for number, line in enumerate(lines, start=1):
             question = line.strip()
             try:
                 found = _answer(translator, told, question)
             except InputError as error:
-                raise InputError(f"line {number:,}: {error}") from error
+                raise InputError(f"{name}, line {number}: {error}") from error
             flagged.update(found.flags)
             print(_json(question, found) if as_json else found.text, flush=True)
     if flagged:

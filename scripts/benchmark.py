@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from mt.config import SearchConfig, TrainingConfig
+from mt.errors import InputError
 from scripts.benchmarks import serving
 from scripts.benchmarks.records import load_model, new_record, note, print_record
 from scripts.console import Version, describe, program, run
@@ -87,11 +88,13 @@ def decode(
     from scripts.benchmarks.contest import open_systems
     from scripts.benchmarks.decode import Task, decoding_table, measure_decoding
     from scripts.benchmarks.systems import check_engines, read_sentences
+    from scripts.systems import read_beside
 
     bundle = load_model(model)
     engines = check_engines(engine)
     ids = read_sentences(source, bundle.tokenizers.source, sentences)
-    references = read_lines(reference)[:sentences] if reference else None
+    references = read_beside(source, read_lines(source), reference) if reference else None
+    references = references and references[:sentences]
     task = Task(ids, references, batch_size, beam_size or [1, 5], rounds)
     with (
         open_systems(
@@ -196,6 +199,8 @@ def memory(
     engines = check_engines(engine)
     counts = sorted(lines or [1000, 10_000])
     text = read_lines(source)
+    if not text:
+        raise InputError(f"{source}: no lines")
     with new_record("memory", bundle, threads, source=source) as record:
         commands = _commands(engines, model, threads, beam_size)
         record["systems"] = measure_memory(commands, text, counts)

@@ -40,9 +40,13 @@ def translate_corpus(
         processes: as many as the cluster has room for if None.
 
     Raises:
-        ConfigError: Ray is not installed, or no cluster answers.
+        ConfigError: the output lies in the corpus, Ray is not installed, or no cluster answers.
         MTError: as `open_corpus` and `translate_shards`.
     """
+    if pattern.is_dir() and output.resolve().is_relative_to(pattern.resolve()):
+        raise ConfigError(
+            f"{output} lies in {pattern}, of which all files are translated: choose another folder"
+        )
     try:
         from mt.jobs.cluster import connected, translate_shards
     except ModuleNotFoundError as error:

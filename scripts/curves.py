@@ -120,6 +120,9 @@ def _event(line: bytes, place: str) -> Event:
         missing.add("a score")
     if missing:
         raise TrainingError(f"{place}: an event without {', '.join(sorted(missing))}")
+    for field in FIELDS.get(event["event"], set()) - {"signature"}:
+        if not isinstance(event[field], int | float):
+            raise TrainingError(f"{place}: {field} is no number")
     return event
 
 

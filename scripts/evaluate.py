@@ -6,6 +6,7 @@ Evaluates what users get: a model folder's stored weights with its own decoding 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,6 +159,9 @@ def evaluate(
     # Whatever can be refused is refused before anything is translated.
     form = _form(form, as_json)
     config = _config(paired_test, length_edges)
+    if paired_test is not None and not against:
+        raise ConfigError("options: --paired-test compares systems: add --against")
+    _check_seed()
     by_length = by_length or length_edges is not None
     if plot is not None:
         _check_plot(plot, by_length or bool(sweep))
@@ -224,6 +228,12 @@ def _config(paired_test: str | None, length_edges: str | None) -> EvaluationConf
     if length_edges is not None:
         given["length_edges"] = _numbers("--length-edges", length_edges)
     return parse(EvaluationConfig, given, where="options")
+
+
+def _check_seed() -> None:
+    seed = os.environ.get("SACREBLEU_SEED", "12345")
+    if not seed.isdecimal() and seed.lower() != "none":
+        raise ConfigError(f"SACREBLEU_SEED is a whole number or None (found {seed!r})")
 
 
 def _check_plot(path: Path, something_to_draw: bool) -> None:

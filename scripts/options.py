@@ -171,6 +171,8 @@ def load_translator(
     # Checked again as a whole: what is given may not go together with what the model brings.
     whole = translator.search_config.model_dump() | given
     translator = translator.with_search(parse(SearchConfig, whole, where="options"))
+    if "seed" in given and not whole["temperature"] and not reranking.mbr_samples:
+        raise ConfigError("options: --seed decides nothing: add --temperature or --mbr, which draw")
     if fusing.fusion_model is not None:
         translator = translator.with_language_model(
             fusing.fusion_model, fusing.fusion_weight, engine=engine, threads=threads

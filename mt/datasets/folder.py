@@ -67,15 +67,24 @@ def prepare(
         pause: waits so many seconds before a file is asked for again.
 
     Raises:
-        ConfigError: there is no such dataset, or the mirror is no address.
+        ConfigError: there is no such dataset, the mirror is no address, both it and a folder are
+            given, or one of them for a dataset that has no original files.
         CorpusError: an original cannot be had, or is not what it should be.
         OSError: the folder cannot be written or is full.
     """
     if name not in DATASETS:
         raise ConfigError(f"no dataset {name!r}; known are {', '.join(DATASETS)}")
     if mirror is not None and not _is_address(mirror):
-        raise ConfigError(f"mirror {mirror!r} is no address: it is http:// or https:// and a host")
+        raise ConfigError(
+            f"mirror {mirror!r} is no address: it is http:// or https:// and a host, in ASCII"
+        )
+    if source is not None and mirror is not None:
+        raise ConfigError(
+            f"the original files come from the folder {source} or from {mirror}: give one of them"
+        )
     dataset, folder = DATASETS[name], output / name
+    if not dataset.originals and (given := source or mirror):
+        raise ConfigError(f"{name} is made here: there is nothing to take from {given}")
     if (record := _complete(folder, dataset)) is not None:
         return Prepared(folder, record, was_there=True)
     originals = folder / ORIGINALS
@@ -97,7 +106,7 @@ def _is_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:  # brackets that do not match
         return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and text.isascii()
 
 
 def _complete(folder: Path, dataset: Dataset) -> dict[str, Any] | None:

@@ -3,7 +3,8 @@
 Knows pairs and hashes. Does not know files or where the pairs come from. Pairs that share a
 sentence, on either side and whatever its case, are one group, and so are groups that share one;
 a group goes whole to one split. Which one depends on its own sentences only, so it stays there
-when the collection grows, unless a new pair joins it to another group.
+when the collection grows, unless a new pair joins it to another group or brings it an English
+sentence that sorts before its others.
 """
 
 from __future__ import annotations

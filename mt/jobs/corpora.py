@@ -45,7 +45,9 @@ def find_texts(pattern: str) -> dict[Path, Path]:
         JobError: there is none.
     """
     base = Path(pattern)
-    if base.is_dir():
+    if base.is_file():  # whatever it would mean as a pattern
+        found = [base]
+    elif base.is_dir():
         found = [base / name for name in glob.iglob("**", root_dir=base, recursive=True)]
     else:
         found = [Path(name) for name in glob.iglob(pattern, recursive=True)]

@@ -96,7 +96,7 @@ def test_a_question_that_is_too_long_is_a_mistake_that_names_its_line(model, tmp
     write_lines(tmp_path / "asked", ["Where is Mary?", "Mary is in the office. " * 20])
     done = call("answer", "--model", model, "--input", tmp_path / "asked")
     assert done.returncode == 2
-    assert done.stderr.startswith(b"error: line 2: a text of ")
+    assert done.stderr.decode().startswith(f"error: {tmp_path / 'asked'}, line 2: a text of ")
     assert b"at most 60 (search.max_source_pieces)" in done.stderr
     assert done.stdout.count(b"\n") == 1
 

@@ -161,6 +161,17 @@ def test_decoding_compares_engines_and_the_bare_loop(plain: Path) -> None:
         assert row["signature"].startswith("nrefs:1")
 
 
+def test_texts_that_do_not_suit_are_refused_before_anything_is_measured(plain: Path) -> None:
+    (plain / "short.en").write_text("a\n")
+    (plain / "empty.de").write_text("")
+    text = ("--model", "plain", "--source", "text.de", "--reference", "short.en")
+    result = call("benchmark", "decode", *text, folder=plain)
+    assert_mistake(result, "text.de has 24 lines and short.en 1: line 2 has no counterpart")
+    text = ("--model", "plain", "--source", "empty.de")
+    result = call("benchmark", "memory", *text, folder=plain)
+    assert_mistake(result, "empty.de: no lines")
+
+
 def test_the_table_has_a_line_for_each_system_and_beam(plain: Path) -> None:
     arguments = ("--model", "plain", "--source", "text.de", "--beam-size", "2", "--rounds", "1")
     result = call("benchmark", "decode", *arguments, "--sentences", "3", folder=plain)

@@ -115,6 +115,8 @@ VALIDATION |= {"signature": "x"}
         ('{"update": 0}\n', ["a.jsonl, line 1", "not an event"]),
         ('{"event": ["a"]}\n', ["a.jsonl, line 1", "not an event"]),
         (json.dumps(VALIDATION | {"bleu": None}) + "\n", ["line 1", "without a score"]),
+        (json.dumps(VALIDATION | {"bleu": 1, "nll": "x"}) + "\n", ["line 1", "nll is no number"]),
+        (json.dumps(VALIDATION | {"bleu": 1, "seconds": None}) + "\n", ["seconds is no number"]),
         ('{"event": "train", "update": 1}\n', ["line 1", "without learning_rate, loss"]),
     ],
 )

@@ -432,11 +432,23 @@ def test_the_command_tells_mistakes_in_one_line(tmp_path):
         ("multi30k", "ftp://x"),
         ("multi30k", "http://[x"),
         ("multi30k", "https:x"),
+        ("multi30k", "https://x/ä"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_made(tmp_path, name, mirror):
     with pytest.raises(ConfigError, match=re.escape(repr(mirror or name))):
         prepare(name, tmp_path / "data", mirror=mirror)
+    assert not (tmp_path / "data").exists()
+
+
+def test_originals_come_from_one_place_and_those_made_here_from_none(tmp_path):
+    for name, options, said in (
+        ("multi30k", {"source": tmp_path, "mirror": "https://x"}, "give one of them"),
+        ("agreement", {"source": tmp_path}, f"made here: there is nothing to take from {tmp_path}"),
+        ("agreement", {"mirror": "https://x"}, "made here: there is nothing to take from https"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            prepare(name, tmp_path / "data", **options)
     assert not (tmp_path / "data").exists()
 
 

@@ -292,6 +292,7 @@ def test_lengths_and_a_sweep_are_drawn(folder: Path, tmp_path: Path) -> None:
         (["--against", "short.en"], ["test.de has 24 lines", "short.en 1"]),
         (["--against", "nowhere"], ["nowhere", "No such file"]),
         (["--reference", "short.en"], ["test.de has 24 lines", "short.en 1"]),
+        (["--paired-test", "bootstrap"], ["--paired-test", "--against"]),
         (["--paired-test", "t"], ["paired_test", "'randomization' or 'bootstrap'", "'t'"]),
         (["--length-edges", "3,3"], ["length_edges", "[3, 3]"]),
         (["--length-edges", "0,3"], ["length_edges", "[0, 3]"]),
@@ -323,6 +324,17 @@ def test_mistakes_are_told_before_any_work(
     )
 
     assert_mistake(result, *words)
+
+
+def test_a_seed_that_is_none_is_told_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Translator, "translate", lambda *_, **__: pytest.fail("translated"))
+    monkeypatch.setenv("SACREBLEU_SEED", "x")
+
+    result = call("evaluate", "--source", "test.de", "--reference", "test.en.xz", folder=folder)
+
+    assert_mistake(result, "SACREBLEU_SEED", "'x'")
 
 
 def test_a_text_that_is_too_short_to_join_is_told_before_any_work(

@@ -139,6 +139,13 @@ def test_options_that_do_not_go_together_are_refused(translate: WarmProgram) -> 
     assert_mistake(translate.run("--n-best", "2"), "n_best = 2 needs format jsonl")
     assert_mistake(translate.run("--format", "xml"), "format", "'text' or 'jsonl'")
     assert_mistake(translate.run("--resume"), "--resume needs --output")
+    assert_mistake(translate.run("--seed", "3"), "--seed decides nothing: add --temperature")
+
+
+def test_a_corpus_is_not_translated_into_itself(translate: WarmProgram, tmp_path: Path) -> None:
+    places = ("--input", tmp_path, "--output", tmp_path / "en")
+    result = translate.run("--ray", "auto", *places)
+    assert_mistake(result, f"{tmp_path / 'en'} lies in {tmp_path}, of which all files are")
 
 
 # Columns, JSON lines, compression
@@ -208,7 +215,7 @@ def test_more_translations_than_the_beam_holds_are_refused_and_leave_nothing(
         "--model", model, "--output", target, "--n-best", "9", stdin=b"Ein Hund.\n"
     )
 
-    assert_mistake(result, "8 alternatives", "beam of 5")
+    assert_mistake(result, "9 translations", "beam of 5", "at most 5")
     assert names(tmp_path) == []
 
 

@@ -34,6 +34,8 @@ def test_a_folder_a_pattern_or_a_file_names_texts(folder: Path) -> None:
     assert names(folder / "corpus/**/*.de") == ["b.de", "more/a.de"]
     assert names(folder / "corpus/more/*.de") == ["a.de"]
     assert names(folder / "corpus/b.de") == ["b.de"]
+    (folder / "corpus/d[1].de").write_text("")
+    assert names(folder / "corpus/d[1].de") == ["d[1].de"]
     with pytest.raises(JobError, match=r"corpus/\*\.en: no such file"):
         find_texts(str(folder / "corpus/*.en"))
 

@@ -202,6 +202,6 @@ def test_neighbours_and_batches_change_nothing(temperature: float) -> None:
 
 
 def test_more_than_a_beam_can_hold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="4 alternatives are more than a beam of 4 can hold"):
+    with pytest.raises(ConfigError, match="4 of them alternatives, are more than a beam of 4"):
         run(SHORT, n_best=5, beam_size=4)
     assert run(SHORT, n_best=4, beam_size=4)

@@ -209,6 +209,16 @@ def test_two_jobs_do_not_write_one_output(source, output):
     assert output.read_bytes() == b"first\n"
 
 
+def test_a_part_that_another_job_has_just_finished_is_not_written_to(source, output, monkeypatch):
+    def finish_elsewhere(file, operation):
+        output.with_name("out.en.part").rename(output)
+
+    monkeypatch.setattr("fcntl.flock", finish_elsewhere)  # between opening it and having it
+    with pytest.raises(JobError, match="is being written by another process"):
+        shout(source, output)
+    assert output.read_bytes() == b""
+
+
 def test_an_output_that_is_no_file_is_refused_at_once(source, tmp_path):
     with pytest.raises(JobError, match="not a regular file"):
         shout(source, tmp_path)

@@ -482,7 +482,10 @@ def test_a_text_without_words_has_no_alternative():
 def test_more_alternatives_than_the_beam_holds_are_refused():
     with pytest.raises(ConfigError) as caught:
         translator(choices).translate(["Hund"], alternatives=5)
-    assert str(caught.value) == ("5 alternatives are more than a beam of 5 can hold: at most 4")
+    assert str(caught.value) == (
+        "6 translations of a text, 5 of them alternatives, are more than a beam of 5 can hold: "
+        "at most 5"
+    )
     with pytest.raises(ConfigError):
         translator(choices, beam_size=1).translate([], alternatives=1)
 
