@@ -405,7 +405,7 @@ def test_the_command_fetches_and_says_what_there_is(tmp_path):
     assert "licence: Tatoeba sentences, CC BY 2.0 FR" in first.stdout.decode()
     assert first.stderr.decode().splitlines() == [
         f"next: mt-train RECIPE --data {tmp_path}/data --output DIR, where RECIPE is one of "
-        "tatoeba-de-en, tatoeba-de-en-longer, tatoeba-en-de, "
+        "tatoeba-de-en, tatoeba-en-de, "
         "tatoeba-en-de-joined, tatoeba-en-language-model"
     ]
     assert f"is complete since {record['downloaded']}: nothing to do" in second.stdout.decode()

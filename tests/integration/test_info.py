@@ -74,5 +74,5 @@ def test_a_newer_format_is_refused_with_what_to_do(folder):
 
 def test_the_bundled_model_is_shown_where_none_is_named():
     record = json.loads(call("info", "--json").stdout)
-    assert (record["name"], record["format"]) == ("tatoeba-de-en-longer", FORMAT)
+    assert (record["name"], record["format"]) == ("de-en", FORMAT)
     assert "## Measured" in record["card"]
