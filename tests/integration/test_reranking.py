@@ -233,7 +233,7 @@ def test_weights_are_found_and_give_what_was_said(folder: Path) -> None:
         (("--rescore-right-to-left", "other"), ("other writes in the same order as the model",)),
         (("--rescore-language-model", "other"), ("tiny-de-en", "no language model")),
         (("--language-weight", "1"), ("language_weight needs language_model",)),
-        (("--language-model", "other"), ("tiny-de-en", "no language model")),
+        (("--language-model", "other"), ("other is no language model", "task is 'translate'")),
         (("--fusion-weight", "1"), ("fusion_weight needs fusion_model",)),
         (("--rescore-reverse", "nowhere"), ("nowhere is not a model folder",)),
         (("--mbr", "3", "--temperature", "1"), ("temperature = 1 draws the translation",)),

@@ -145,7 +145,7 @@ def test_training_goes_on_only_in_the_same_order(tmp_path: Path) -> None:
     save_bundle(tmp_path, BACKWARD, model_card(BACKWARD))
     forward = tiny_bundle().config.model
     halves: list[Part] = ["encoder", "decoder"]
-    starts = [Whole(tmp_path), *(Halves({h: tmp_path}, DATA, joint=False) for h in halves)]
+    starts = [Whole(tmp_path, DATA), *(Halves({h: tmp_path}, DATA, joint=False) for h in halves)]
     for start, option in zip(starts, ("init_from", None, "init_decoder"), strict=True):
         start.model(BACKWARD.config.model)
         if option is None:
