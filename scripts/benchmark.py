@@ -84,11 +84,10 @@ def decode(
     as_json: Json = False,
 ) -> None:
     """Sentences a second of each engine, of a bare torch loop and of other programs, with BLEU."""
-    from mt.corpus import read_lines
+    from mt.corpus import read_beside, read_lines
     from scripts.benchmarks.contest import open_systems
     from scripts.benchmarks.decode import Task, decoding_table, measure_decoding
     from scripts.benchmarks.systems import check_engines, read_sentences
-    from scripts.systems import read_beside
 
     bundle = load_model(model)
     engines = check_engines(engine)

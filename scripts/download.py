@@ -52,8 +52,8 @@ def download(
 
     Makes DIR/DATASET, as the recipes expect it under mt-train --data DIR: texts, the original
     files, and source.json with address, date, hashes, licence and split. A folder that is complete
-    is left as it is. A download that was cut off goes on where it
-    stopped; in a later run too, if the hash of the file is known, as of multi30k.
+    is left as it is. A download that was cut off goes on where it stopped; in a later run too, if
+    the hash of the file is known, as of multi30k.
     """
     with _Display() as display:
         prepared = prepare(name, output, source=source, mirror=mirror, progress=display)

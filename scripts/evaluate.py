@@ -191,9 +191,8 @@ def evaluate(
         _refuse_decoding(search | {"engine": engine, "threads": threads})
     swept = _swept_systems(first, _sweep_values(sweep or []))
 
-    if joined:
-        _model(first, "--joined")
-        joined_parts(text)
+    long = _model(first, "--joined") if joined else None
+    parts = joined_parts(text) if joined else []
 
     outcomes = [system.run(text.source) for system in (first, *others)]
     if output is not None:
@@ -202,8 +201,8 @@ def evaluate(
     record = evaluation_record(text, outcomes, config.paired_test)
     if by_length:
         record["by_length"] = length_record(text, outcomes, config.length_edges)
-    if joined:
-        record["joined"] = joined_record(text, _model(first, "--joined"), outcomes[0])
+    if long is not None:
+        record["joined"] = joined_record(text, parts, long, outcomes[0])
     if swept:
         record["sweep"] = sweep_record(text, swept)
     if plot is not None:
@@ -231,8 +230,8 @@ def _config(paired_test: str | None, length_edges: str | None) -> EvaluationConf
 
 
 def _check_seed() -> None:
-    seed = os.environ.get("SACREBLEU_SEED", "12345")
-    if not seed.isdecimal() and seed.lower() != "none":
+    seed = os.environ.get("SACREBLEU_SEED")
+    if seed is not None and not seed.isdecimal() and seed.lower() != "none":
         raise ConfigError(f"SACREBLEU_SEED is a whole number or None (found {seed!r})")
 
 

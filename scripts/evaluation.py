@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mt
-from mt.corpus import read_pairs
+from mt.corpus import read_beside, read_pairs
 from mt.errors import CorpusError
 from mt.files import sha256
 from mt.scoring import (
@@ -28,7 +28,7 @@ from mt.scoring import (
     length_buckets,
 )
 from mt.scoring.joined import LONGEST, SHORTEST, Parts
-from scripts.systems import ModelSystem, Outcome, read_beside
+from scripts.systems import ModelSystem, Outcome
 
 Record = dict[str, Any]
 
@@ -101,18 +101,17 @@ def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[i
     }
 
 
-def joined_record(text: TestText, system: ModelSystem, outcome: Outcome) -> Record:
+def joined_record(
+    text: TestText, parts: Sequence[Parts], system: ModelSystem, outcome: Outcome
+) -> Record:
     """BLEU of lines joined to longer ones by BLEU of the same lines, against the first reference.
 
     Both as users get them, cut into sentences again, and as one piece, which shows the model.
 
     Args:
+        parts: as `joined_parts` chooses them.
         outcome: of the system on the text as it is.
-
-    Raises:
-        CorpusError: no lines of the text can be joined to one of that length.
     """
-    parts = joined_parts(text)
     sources = join(text.source, parts)
     systems = {"cut into sentences": system, "in one piece": system.taking_whole_lines()}
     ratios = {

@@ -17,8 +17,7 @@ from rich.progress import track
 
 from mt.config import EngineName, SearchConfig
 from mt.config.search import LONGEST_PIECES
-from mt.corpus import read_lines
-from mt.errors import CorpusError
+from mt.corpus import read_beside
 from scripts.console import errors
 from scripts.options import load_translator
 
@@ -120,21 +119,6 @@ class FinishedSystem:
 
 
 System = ModelSystem | FinishedSystem
-
-
-def read_beside(source: Path, sources: Sequence[str], path: Path) -> list[str]:
-    """The lines of a file that goes with the lines of a source, which are read already.
-
-    Raises:
-        CorpusError: it cannot be read, or has more or fewer lines.
-    """
-    lines = read_lines(path)
-    if len(lines) != len(sources):
-        raise CorpusError(
-            f"{source} has {len(sources)} lines and {path} {len(lines)}: "
-            f"line {min(len(lines), len(sources)) + 1} has no counterpart"
-        )
-    return lines
 
 
 def _translate(translator: Translator, sources: Sequence[str]) -> list[Translation]:

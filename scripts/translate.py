@@ -30,6 +30,7 @@ from mt.jobs import (
     describe_job,
     one_by_one,
     open_part,
+    part_path,
     run_job,
     survey,
 )
@@ -266,8 +267,8 @@ def _check_output(output: Path, source: Path | None) -> None:
         read = [source]
     elif sys.stdin is not None:
         read = [sys.stdin.fileno()]
-    for path in (output, output.with_name(f"{output.name}.part")):  # the job's name till its end
-        check_output(path, read)
+    check_output(output, read)
+    check_output(part_path(output), read)
 
 
 def _job_config(output: Path | None, **given: Any) -> JobConfig:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mt.corpus.sentences import Corpus, Sentences
     from mt.corpus.storage import CorpusFolder, NewCorpusFolder, new_folder, read_tokenizers
     from mt.corpus.survey import Survey
-    from mt.corpus.text import HeldOut, Pairs, ParallelText, read_lines, read_pairs
+    from mt.corpus.text import HeldOut, Pairs, ParallelText, read_beside, read_lines, read_pairs
 
 __all__ = [
     "Batch",
@@ -45,6 +45,7 @@ __all__ = [
     "pad",
     "prepare",
     "prepare_files",
+    "read_beside",
     "read_lines",
     "read_pairs",
     "read_tokenizers",
@@ -58,7 +59,7 @@ _NAMES = {
     "sentences": ("Corpus", "Sentences"),
     "storage": ("CorpusFolder", "NewCorpusFolder", "new_folder", "read_tokenizers"),
     "survey": ("Survey",),
-    "text": ("HeldOut", "Pairs", "ParallelText", "read_lines", "read_pairs"),
+    "text": ("HeldOut", "Pairs", "ParallelText", "read_beside", "read_lines", "read_pairs"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 

@@ -45,6 +45,18 @@ def read_pairs(sources: Sequence[Path], targets: Sequence[Path]) -> Pairs:
     return pairs
 
 
+def read_beside(source: Path, sources: Sequence[str], path: Path) -> list[str]:
+    """The lines of a file that goes with a source whose lines are read already.
+
+    Raises:
+        CorpusError: it cannot be read, or has more or fewer lines.
+    """
+    lines = read_lines(path)
+    if len(lines) != len(sources):
+        raise _uneven(source, len(sources), path, len(lines))
+    return lines
+
+
 @dataclass(frozen=True)
 class ParallelText:
     """Parallel text that stays in its files: each iteration reads it anew, pair by pair.
@@ -125,8 +137,12 @@ def _pairs(source_path: Path, target_path: Path) -> Iterator[tuple[str, str]]:
                 number + (left is not None) + sum(1 for _ in source),
                 number + (right is not None) + sum(1 for _ in target),
             )
-            raise CorpusError(
-                f"{source_path} has {lengths[0]} lines and {target_path} {lengths[1]}: "
-                f"line {number + 1} has no counterpart"
-            )
+            raise _uneven(source_path, lengths[0], target_path, lengths[1])
         yield left, right
+
+
+def _uneven(source: Path, source_lines: int, target: Path, target_lines: int) -> CorpusError:
+    return CorpusError(
+        f"{source} has {source_lines} lines and {target} {target_lines}: "
+        f"line {min(source_lines, target_lines) + 1} has no counterpart"
+    )

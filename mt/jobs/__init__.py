@@ -15,7 +15,7 @@ Knows a translator by its public names. Does not know torch or a terminal.
 
 from mt.jobs.chunks import CHUNK_LINES, Preparation, Translate, describe_job, one_by_one
 from mt.jobs.job import Sink, run_job, survey
-from mt.jobs.part import Part, open_part
+from mt.jobs.part import Part, open_part, part_path
 from mt.jobs.record import FIRST_LINES, Flagged, Progress
 from mt.jobs.rows import LOW_SCORE
 from mt.jobs.workers import Death, Workers
@@ -35,6 +35,7 @@ __all__ = [
     "describe_job",
     "one_by_one",
     "open_part",
+    "part_path",
     "run_job",
     "survey",
 ]

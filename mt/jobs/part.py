@@ -49,7 +49,7 @@ def open_part(
     if output.exists() and not output.is_file():
         raise JobError(f"{output} is not a regular file: use standard output for it")
     output = behind_link(output)
-    path = output.with_name(f"{output.name}.part")
+    path = part_path(output)
     with locked(path) as descriptor:
         part = Part(output, path, descriptor, settings, environment)
         record = _record_to_continue(part, resume)
@@ -62,6 +62,16 @@ def open_part(
         except BaseException:
             part.drop_if_empty()
             raise
+
+
+def part_path(output: Path) -> Path:
+    """Where a job keeps its output until it is finished.
+
+    Raises:
+        OSError: the output is no regular file.
+    """
+    output = behind_link(output)
+    return output.with_name(f"{output.name}.part")
 
 
 class Part:
