@@ -5,6 +5,7 @@ Knows which parameters are stored, and in which precision. Does not know files o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mt.bundle import Bundle
+from mt.errors import BundleError
 from mt.model import Model, make_model
 from mt.shapes import check_finite, check_shapes, parameter_shapes
 
@@ -37,6 +39,33 @@ def load_model(bundle: Bundle) -> Model:
     weights = {name: torch.from_numpy(a.astype(np.float32)) for name, a in bundle.weights.items()}
     model.load_state_dict(weights, strict=False)
     return model
+
+
+def without_attention(bundle: Bundle) -> Bundle:
+    """The bundle as a model whose decoder has its states alone: a student's beginning.
+
+    Goes: how attention scores, and the columns of the readout map that read what it finds, which
+    stand after those of hidden state and context. All else is as it was.
+
+    Raises:
+        BundleError: the weights do not fit its configuration, or there is no deep output: what
+            tanh(W [h; c]) would be without c, no model has.
+    """
+    attending = bundle.config.model
+    check_shapes(bundle.weights, parameter_shapes(attending, *(len(t) for t in bundle.tokenizers)))
+    if not attending.deep_output:
+        raise BundleError(
+            f"{bundle.config.name} cannot do without its attention: its model.deep_output is false"
+        )
+    first = attending.decoder_hidden_size + attending.context_size
+    weights = {n: a for n, a in bundle.weights.items() if not n.startswith("decoder.attention.")}
+    weights["decoder.readout.weight"] = np.delete(
+        weights["decoder.readout.weight"], np.s_[first : first + attending.encoder_width], axis=1
+    )
+    config = attending.model_copy(update={"attention": "none"})
+    return replace(
+        bundle, config=bundle.config.model_copy(update={"model": config}), weights=weights
+    )
 
 
 def load_part(model: Model, bundle: Bundle, part: Part) -> None:

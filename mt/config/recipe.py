@@ -35,8 +35,9 @@ class Recipe(Purpose):
     name: ModelName
     """Name of the model, for its card and for logs."""
     init_from: TextFile | None = None
-    """Model folder to start from (fine-tuning): its weights, which [model] has to fit, and its
-    tokenizers, so that [tokenizer] has no say. Relative to the recipe's own folder."""
+    """Model folder to start from (fine-tuning): its weights, which [model] has to fit, but that it
+    may do without their attention, and its tokenizers, so that [tokenizer] has no say. Relative to
+    the recipe's own folder."""
     init_encoder: TextFile | None = None
     """Model folder to take the encoder and the source tokenizer from (Ramachandran et al. 2017),
     and the target tokenizer if `init_decoder` names no other; the rest starts anew."""

@@ -15,7 +15,7 @@ from mt.bundle import Bundle, load_bundle
 from mt.config import DataConfig, ModelConfig, Recipe
 from mt.errors import BundleError, ConfigError
 from mt.model import Model, make_model
-from mt.parameters import Part, load_model, load_part
+from mt.parameters import Part, load_model, load_part, without_attention
 from mt.tokenizer import TokenizerPair
 
 _SHAPELESS: dict[Part, tuple[str, ...]] = {
@@ -46,7 +46,10 @@ class Initial(Protocol):
 
 
 class Whole:
-    """All weights of a model folder: fine-tuning."""
+    """All weights of a model folder: fine-tuning.
+
+    A model without attention may start from one with it, its teacher perhaps: from all but that.
+    """
 
     def __init__(self, folder: Path, data: DataConfig) -> None:
         """Read the folder.
@@ -63,6 +66,8 @@ class Whole:
     def model(self, config: ModelConfig) -> Model:
         """As `Initial.model`."""
         bundle = self._bundle
+        if config.attention == "none" and bundle.config.model.attention != "none":
+            bundle = without_attention(bundle)
         for part in _SHAPELESS:
             _check_alike("init_from", part, bundle, config)
         return load_model(

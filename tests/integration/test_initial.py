@@ -212,6 +212,21 @@ def test_a_whole_model_of_other_languages_or_another_order_is_refused(german, re
         opened(backward, tmp_path / "model", init_from=tmp_path / "first")
 
 
+def test_a_student_goes_on_from_its_teacher_without_the_attention(recipe, tmp_path):
+    attending = write_recipe(tmp_path / "attending", **SHORT, model__attention="general")
+    opened(attending, tmp_path / "teacher").run()
+    teacher = load_bundle(tmp_path / "teacher")
+    student = opened(recipe, tmp_path / "student", init_from=tmp_path / "teacher")
+    student.run()
+    bundle = load_bundle(tmp_path / "student")
+    assert bundle.config.model.attention == "none"
+    assert bundle.record["fine_tuned_from"] == teacher.identity
+    for its, ours in zip(teacher.tokenizers, bundle.tokenizers, strict=True):
+        assert its.content == ours.content
+    with pytest.raises(BundleError, match=r"decoder\.attention\.W_a has shape none"):
+        opened(attending, tmp_path / "taught", init_from=tmp_path / "student")
+
+
 def test_a_half_that_is_not_all_numbers_is_refused(german, english, recipe, tmp_path):
     bundle = load_bundle(german)
     weights = {name: array.copy() for name, array in bundle.weights.items()}

@@ -23,7 +23,7 @@ from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, ConfigError
 from mt.loss import cross_entropy
 from mt.model import Seq2Seq
-from mt.parameters import load_model, trained_parameters
+from mt.parameters import load_model, trained_parameters, without_attention
 from mt.search import search
 from mt.shapes import parameter_shapes
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
@@ -318,6 +318,29 @@ def test_a_stored_model_comes_back_as_it_was(score: Score, tmp_path: Path) -> No
 
 def test_a_model_without_attention_says_so() -> None:
     assert "| Attention | none: the decoder sees the encoder's final" in model_card(tiny_bundle())
+
+
+@pytest.mark.parametrize("options", [o for o in MODELS.values() if o.get("deep_output", True)])
+def test_without_attention_a_model_is_what_it_was_if_nothing_had_been_found(
+    options: dict[str, Any],
+) -> None:
+    bundle = tiny_bundle(**options)
+    config, readout = bundle.config.model, bundle.weights["decoder.readout.weight"].copy()
+    before = config.decoder_hidden_size + config.context_size
+    readout[:, before : before + config.encoder_width] = 0
+    deaf = replace(bundle, weights={**bundle.weights, "decoder.readout.weight": readout})
+    student = without_attention(bundle)
+    assert student.config.model == config.model_copy(update={"attention": "none"})
+    inputs = *padded(SOURCES), PREVIOUS
+    expected, attending, found = (load_model(b).eval()(*inputs) for b in (deaf, bundle, student))
+    torch.testing.assert_close(found, expected)
+    assert not torch.allclose(found, attending)
+
+
+def test_an_attentional_state_is_nothing_without_attention() -> None:
+    bundle = tiny_bundle(attention="general", deep_output=False, embedding_size=16)
+    with pytest.raises(BundleError, match="tiny-de-en cannot do without its attention"):
+        without_attention(bundle)
 
 
 @pytest.mark.parametrize("engine", ["fp32", "int8"])
