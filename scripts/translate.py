@@ -27,6 +27,7 @@ from mt.jobs import (
     Sink,
     Translate,
     Workers,
+    check_rows,
     describe_job,
     one_by_one,
     open_part,
@@ -298,14 +299,14 @@ def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
         chunk_lines = 1 if sys.stdin.isatty() else CHUNK_LINES
         name = "standard input"
         with interruptible(sys.stdin.fileno()) as file:
-            yield _Text(read_lines(file, name), name, None, chunk_lines)
+            yield _Text(check_rows(read_lines(file, name), name, job), name, None, chunk_lines)
         return
-    size = None
+    name, size = str(path), None
     if path.is_file():  # a pipe can be read only once
         with open_lines(path) as lines:
-            size = survey(lines, str(path), job)
+            size = survey(lines, name, job)
     with open_lines(path) as lines:
-        yield _Text(lines, str(path), size, CHUNK_LINES)
+        yield _Text(check_rows(lines, name, job), name, size, CHUNK_LINES)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mt.jobs.chunks import CHUNK_LINES, Preparation, Translate, describe_job, on
 from mt.jobs.job import Sink, run_job, survey
 from mt.jobs.part import Part, open_part, part_path
 from mt.jobs.record import FIRST_LINES, Flagged, Progress
-from mt.jobs.rows import LOW_SCORE
+from mt.jobs.rows import LOW_SCORE, check_rows
 from mt.jobs.workers import Death, Workers
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Sink",
     "Translate",
     "Workers",
+    "check_rows",
     "describe_job",
     "one_by_one",
     "open_part",

@@ -19,7 +19,7 @@ from mt.config import JobConfig
 from mt.errors import JobError
 from mt.jobs.chunks import CHUNK_LINES, Translate, cut_chunks
 from mt.jobs.record import Progress, add_flags
-from mt.jobs.rows import read_row
+from mt.jobs.rows import check_rows
 
 Report = Callable[[int, int], None]
 """Takes the lines done and their bytes: once at the start of a job, then after each chunk."""
@@ -46,11 +46,7 @@ def survey(lines: Iterator[str], name: str, config: JobConfig) -> int:
     Raises:
         InputError: a line cannot be read or does not have the column.
     """
-    size = 0
-    for number, line in enumerate(lines, start=1):
-        read_row(line, f"{name}, line {number}", config)
-        size += len(line.encode())
-    return size
+    return sum(len(line.encode()) for line in check_rows(lines, name, config))
 
 
 def run_job(

@@ -9,7 +9,7 @@ A translation has neither a tab nor a line end in it (see `mt.text`), so columns
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.config import JobConfig
@@ -57,6 +57,20 @@ def read_row(line: str, where: str, config: JobConfig) -> Row:
             f"{where}: column {config.column} is to be translated, but the line has {len(cells)}"
         )
     return Row(cells, config.column - 1, end)
+
+
+def check_rows(lines: Iterable[str], name: str, config: JobConfig) -> Iterator[str]:
+    """The lines of a text as they come, so that those before a bad one are out when it is told.
+
+    Args:
+        name: what messages call the text.
+
+    Raises:
+        InputError: as `read_row`, or as `lines` does.
+    """
+    for number, line in enumerate(lines, start=1):
+        read_row(line, f"{name}, line {number}", config)
+        yield line
 
 
 def find_line_flags(translation: Translation, config: JobConfig) -> list[str]:

@@ -334,12 +334,21 @@ def test_a_link_goes_on_pointing_to_the_output(
     assert names(tmp_path) == ["link.en", "target.en"]
 
 
-def test_lines_before_a_bad_one_are_translated(translate: WarmProgram, model: Path) -> None:
-    result = translate.run("--model", model, stdin=b"---\n" * 3 + b"\xfc\n")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("bad", "why"), [(b"\xfc\t---\n", b"not UTF-8"), (b"---\n", b"column 2 is to be translated")]
+)
+def test_lines_before_a_bad_one_are_translated(
+    translate: WarmProgram, model: Path, bad: bytes, why: bytes, workers: str
+) -> None:
+    good = b"a\t---\n" * 503
+    result = translate.run(
+        "--model", model, "--column", "2", "--replace", "--workers", workers, stdin=good + bad
+    )
 
     assert result.returncode == 2
-    assert b"standard input, line 4: not UTF-8" in result.stderr
-    assert result.stdout == b"---\n" * 3
+    assert b"standard input, line 504: " + why in result.stderr
+    assert result.stdout == good
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(model: Path) -> None:
