@@ -14,7 +14,7 @@ from mt.engine.reference import TorchEngine
 from mt.errors import ConfigError
 from mt.language_model import LanguageModel, perplexity
 from mt.model import Model
-from mt.scoring import bleu
+from mt.scoring import bleu, words_of
 from mt.scoring.answers import SIGNATURE, allowed_answers, exact_match
 from mt.tokenizer import TokenizerPair
 from mt.training import Validate
@@ -81,7 +81,7 @@ class _Translating:
         if self.recipe.task == "answer":
             allowed = _spread(allowed_answers(*self.text), len(texts))
             return {"exact": exact_match(texts, allowed), "signature": SIGNATURE}
-        score = bleu(texts, self.references)
+        score = bleu(texts, self.references, words=words_of(self.recipe.data.target_language))
         return {"bleu": score.value, "signature": score.signature}
 
 

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mt.config import EngineName, EvaluationConfig, SearchConfig, parse
+from mt.config import EngineName, EvaluationConfig, SearchConfig, Words, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
+from mt.scoring import words_of
 from mt.scoring.joined import LONGEST, SHORTEST
 from mt.streams import compressor
 from scripts.console import Version, describe, program, run
@@ -96,6 +97,10 @@ def evaluate(
             "  [default: 10,15,20,30]",
         ),
     ] = None,
+    tokenize: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=describe(EvaluationConfig, "tokenize")),
+    ] = None,
     joined: Annotated[
         bool,
         typer.Option(
@@ -158,7 +163,7 @@ def evaluate(
     """
     # Whatever can be refused is refused before anything is translated.
     form = _form(form, as_json)
-    config = _config(paired_test, length_edges)
+    config = _config(paired_test, length_edges, tokenize)
     if paired_test is not None and not against:
         raise ConfigError("options: --paired-test compares systems: add --against")
     _check_seed()
@@ -190,6 +195,7 @@ def evaluate(
     if not any(isinstance(system, ModelSystem) for system in (first, *others)):
         _refuse_decoding(search | {"engine": engine, "threads": threads})
     swept = _swept_systems(first, _sweep_values(sweep or []))
+    words = config.tokenize or _words((first, *others))
 
     long = _model(first, "--joined") if joined else None
     parts = joined_parts(text) if joined else []
@@ -198,13 +204,13 @@ def evaluate(
     if output is not None:
         lines = "".join(f"{line}\n" for line in outcomes[0].translations)
         write_atomic(output, compressor(output)(lines.encode()))
-    record = evaluation_record(text, outcomes, config.paired_test)
+    record = evaluation_record(text, outcomes, config.paired_test, words)
     if by_length:
-        record["by_length"] = length_record(text, outcomes, config.length_edges)
+        record["by_length"] = length_record(text, outcomes, config.length_edges, words)
     if long is not None:
-        record["joined"] = joined_record(text, parts, long, outcomes[0])
+        record["joined"] = joined_record(text, parts, long, outcomes[0], words)
     if swept:
-        record["sweep"] = sweep_record(text, swept)
+        record["sweep"] = sweep_record(text, swept, words)
     if plot is not None:
         draw(plot, panels(record))
     print(report(record, form))
@@ -220,10 +226,11 @@ def _form(form: Format | None, as_json: bool) -> Format:
     return Format.JSON if as_json else form or Format.TEXT
 
 
-def _config(paired_test: str | None, length_edges: str | None) -> EvaluationConfig:
-    given: dict[str, Any] = {}
-    if paired_test is not None:
-        given["paired_test"] = paired_test
+def _config(
+    paired_test: str | None, length_edges: str | None, tokenize: str | None
+) -> EvaluationConfig:
+    given: dict[str, Any] = {"paired_test": paired_test, "tokenize": tokenize}
+    given = {name: given[name] for name in given_options(given)}
     if length_edges is not None:
         given["length_edges"] = _numbers("--length-edges", length_edges)
     return parse(EvaluationConfig, given, where="options")
@@ -278,6 +285,13 @@ def _other_system(
     if path.is_dir():
         return ModelSystem.load([path], threads, engine, search)
     return FinishedSystem.read(path, text.source_path, text.source)
+
+
+def _words(systems: Sequence[System]) -> Words:
+    """What suits the language of the first model there is; nobody knows that of finished text."""
+    models = (system for system in systems if isinstance(system, ModelSystem))
+    first = next(models, None)
+    return words_of(first.translator.target_language) if first else "13a"
 
 
 def _sweep_values(given: Sequence[str]) -> dict[str, list[float]]:

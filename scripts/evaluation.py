@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mt
+from mt.config import Words
 from mt.corpus import read_beside, read_pairs
 from mt.errors import CorpusError
 from mt.files import sha256
@@ -59,12 +60,14 @@ class TestText(NamedTuple):
         return cls(source, list(references), lines, [first, *others])
 
 
-def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -> Record:
+def evaluation_record(
+    text: TestText, outcomes: Sequence[Outcome], test: Test, words: Words
+) -> Record:
     """Scores of the first system and, under "against", of the others, compared with it."""
-    first, *others = [_system_record(text, outcome) for outcome in outcomes]
+    first, *others = [_system_record(text, outcome, words) for outcome in outcomes]
     record = first | text_record(text)
     if others:
-        record["significance"] = _compare(text, outcomes, others, test)
+        record["significance"] = _compare(text, outcomes, others, test, words)
         record["against"] = others
     return record
 
@@ -84,10 +87,15 @@ def text_record(text: TestText) -> Record:
     }
 
 
-def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[int]) -> Record:
+def length_record(
+    text: TestText, outcomes: Sequence[Outcome], edges: Sequence[int], words: Words
+) -> Record:
     """BLEU of every system, in the order of the outcomes, in buckets of the source's length."""
     buckets = length_buckets(text.source, edges)
-    systems = [bleu_by_bucket(buckets, o.translations, *text.references) for o in outcomes]
+    systems = [
+        bleu_by_bucket(buckets, outcome.translations, *text.references, words=words)
+        for outcome in outcomes
+    ]
     return {
         "signature": next(score.signature for score in systems[0] if score is not None),
         "buckets": [
@@ -102,7 +110,11 @@ def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[i
 
 
 def joined_record(
-    text: TestText, parts: Sequence[Parts], system: ModelSystem, outcome: Outcome
+    text: TestText,
+    parts: Sequence[Parts],
+    system: ModelSystem,
+    outcome: Outcome,
+    words: Words,
 ) -> Record:
     """BLEU of lines joined to longer ones by BLEU of the same lines, against the first reference.
 
@@ -116,7 +128,7 @@ def joined_record(
     systems = {"cut into sentences": system, "in one piece": system.taking_whole_lines()}
     ratios = {
         name: bleu_ratio(
-            each.run(sources).translations, outcome.translations, text.references[0], parts
+            each.run(sources).translations, outcome.translations, text.references[0], parts, words
         )
         for name, each in systems.items()
     }
@@ -151,28 +163,30 @@ def joined_parts(text: TestText) -> list[Parts]:
     return parts
 
 
-def sweep_record(text: TestText, systems: Sequence[ModelSystem]) -> list[Record]:
+def sweep_record(text: TestText, systems: Sequence[ModelSystem], words: Words) -> list[Record]:
     """Scores and seconds of one model under different decoding options."""
     outcomes = [system.run(text.source) for system in systems]
     return [
         {
             "search": outcome.record["search"],
             "seconds": outcome.record["seconds"],
-            "scores": _score_records(text, outcome, interval=False),
+            "scores": _score_records(text, outcome, words, interval=False),
         }
         for outcome in outcomes
     ]
 
 
-def _system_record(text: TestText, outcome: Outcome) -> Record:
+def _system_record(text: TestText, outcome: Outcome, words: Words) -> Record:
     return outcome.record | {
         "lines": len(text.source),
-        "scores": _score_records(text, outcome, interval=True),
+        "scores": _score_records(text, outcome, words, interval=True),
     }
 
 
-def _score_records(text: TestText, outcome: Outcome, *, interval: bool) -> dict[str, Record]:
-    scores = evaluate(outcome.translations, *text.references, interval=interval)
+def _score_records(
+    text: TestText, outcome: Outcome, words: Words, *, interval: bool
+) -> dict[str, Record]:
+    scores = evaluate(outcome.translations, *text.references, interval=interval, words=words)
     return {
         name: {
             field: round(value, 2) if isinstance(value, float) else value
@@ -184,11 +198,15 @@ def _score_records(text: TestText, outcome: Outcome, *, interval: bool) -> dict[
 
 
 def _compare(
-    text: TestText, outcomes: Sequence[Outcome], others: Sequence[Record], test: Test
+    text: TestText,
+    outcomes: Sequence[Outcome],
+    others: Sequence[Record],
+    test: Test,
+    words: Words,
 ) -> Record:
     """Add to the scores of the others how they differ; returns how that was found out."""
     first, *rest = [outcome.translations for outcome in outcomes]
-    differences = compare(first, rest, *text.references, test=test)
+    differences = compare(first, rest, *text.references, test=test, words=words)
     for other, found in zip(others, differences, strict=True):
         for name, difference in found.items():
             other["scores"][name]["difference"] = round(difference.value, 2)

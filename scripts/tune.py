@@ -133,8 +133,9 @@ def _tuned(text: TestText, translator: Translator, models: set[str]) -> dict[str
 def _scoring(text: TestText, translator: Translator) -> Callable[[Weights], Score]:
     """BLEU of the text as a function of weights."""
     from mt.reranking import WEIGHTS
-    from mt.scoring import bleu
+    from mt.scoring import bleu, words_of
 
+    words = words_of(translator.target_language)
     plans = [translator.plan(line) for line in text.source]
     rescored = translator.rescore([source for plan in plans for source in plan.sources])
 
@@ -144,7 +145,7 @@ def _scoring(text: TestText, translator: Translator) -> Callable[[Weights], Scor
         translations = [
             translator.finish(plan, [next(ranked)[:1] for _ in plan.sources]).text for plan in plans
         ]
-        return bleu(translations, *text.references)
+        return bleu(translations, *text.references, words=words)
 
     return score
 

@@ -22,7 +22,7 @@ probe.py        how units that keep track of something are looked for
 from mt.config.changes import read_changes, with_options
 from mt.config.data import DataConfig
 from mt.config.engine import EngineConfig, EngineName
-from mt.config.evaluation import EvaluationConfig
+from mt.config.evaluation import EvaluationConfig, Words
 from mt.config.job import JobConfig
 from mt.config.model import ModelConfig
 from mt.config.options import LanguageCode, ModelName, Options, parse
@@ -54,6 +54,7 @@ __all__ = [
     "Task",
     "TokenizerConfig",
     "TrainingConfig",
+    "Words",
     "check_task",
     "load_recipe",
     "parse",

@@ -8,7 +8,7 @@ joined.py         lines joined to longer ones, and what they lose
 
 from mt.scoring.buckets import Bucket, bleu_by_bucket, length_buckets
 from mt.scoring.joined import Ratio, bleu_ratio, choose_parts, join
-from mt.scoring.metrics import BOOTSTRAP_SAMPLES, Score, bleu, evaluate, metrics
+from mt.scoring.metrics import BOOTSTRAP_SAMPLES, Score, bleu, evaluate, metrics, words_of
 from mt.scoring.significance import TRIALS, Difference, Test, compare
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "join",
     "length_buckets",
     "metrics",
+    "words_of",
 ]

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mt.config import Words
 from mt.scoring.metrics import Score, bleu
 
 
@@ -51,11 +52,17 @@ def length_buckets(sources: Sequence[str], edges: Sequence[int]) -> list[Bucket]
 
 
 def bleu_by_bucket(
-    buckets: Sequence[Bucket], translations: Sequence[str], *references: Sequence[str]
+    buckets: Sequence[Bucket],
+    translations: Sequence[str],
+    *references: Sequence[str],
+    words: Words = "13a",
 ) -> list[Score | None]:
     """Cased BLEU of the lines of each bucket; None for a bucket without lines."""
     return [
-        bleu(*([text[line] for line in bucket.lines] for text in (translations, *references)))
+        bleu(
+            *([text[line] for line in bucket.lines] for text in (translations, *references)),
+            words=words,
+        )
         if bucket.lines
         else None
         for bucket in buckets

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 
-from mt.scoring.metrics import BOOTSTRAP_SAMPLES
+from mt.config import Words
+from mt.scoring.metrics import BOOTSTRAP_SAMPLES, bleu_metric
 
 SHORTEST, LONGEST = 25, 40
 """Length of joined lines in words of the source, which are what white space separates."""
@@ -71,6 +72,7 @@ def bleu_ratio(
     single: Sequence[str],
     reference: Sequence[str],
     parts: Sequence[Parts],
+    words: Words = "13a",
 ) -> Ratio:
     """Compare translations of joined lines with those of their parts.
 
@@ -78,10 +80,11 @@ def bleu_ratio(
         translations: of the joined lines.
         single: of the whole text, line by line; reference likewise.
         parts: what each joined line is made of.
+        words: what BLEU counts.
     """
     assert len(translations) == len(parts) > 0
     assert len(single) == len(reference)
-    metric = BLEU()
+    metric = bleu_metric(words)
     together = [
         _counts(metric, ours, theirs)
         for ours, theirs in zip(translations, join(reference, parts), strict=True)

@@ -12,8 +12,18 @@ from typing import Any, NamedTuple
 from sacrebleu.metrics import BLEU, CHRF
 from sacrebleu.significance import PairedTest
 
+from mt.config import Words
+
 BOOTSTRAP_SAMPLES = 1000
 """Resamples behind a 95 % interval (Koehn 2004)."""
+
+
+_WITHOUT_SPACES: dict[str, Words] = {
+    "zh": "zh",
+    **dict.fromkeys(("yue", "ja", "th", "lo", "km", "my", "bo"), "char"),
+}
+"""What BLEU counts in languages that put no spaces between words: a line would be one word, and
+without four words in a row nothing has a BLEU above 0."""
 
 
 class Score(NamedTuple):
@@ -27,21 +37,36 @@ class Score(NamedTuple):
     """sacreBLEU's own account of how the figure came about; a figure never travels without it."""
 
 
-def metrics() -> dict[str, Any]:
+def words_of(language: str) -> Words:
+    """What BLEU should count as the words of a language, by its ISO 639 code."""
+    return _WITHOUT_SPACES.get(language.partition("-")[0], "13a")
+
+
+def bleu_metric(words: Words, *, lowercase: bool = False) -> BLEU:
+    """A new sacreBLEU metric, since one takes into its signature what it was last used for."""
+    # By force: whoever asks for "none" knows that the text is tokenized.
+    return BLEU(lowercase=lowercase, tokenize=words, force=words == "none")
+
+
+def metrics(words: Words = "13a") -> dict[str, Any]:
     """New sacreBLEU metrics by name: as they are ("bleu", "chrf") and lower-cased ("bleu_lc", ...).
 
-    New ones for every use, since a metric takes into its signature what it was last used for.
+    Args:
+        words: what BLEU counts; chrF counts characters.
     """
     return {
-        "bleu": BLEU(),
-        "bleu_lc": BLEU(lowercase=True),
+        "bleu": bleu_metric(words),
+        "bleu_lc": bleu_metric(words, lowercase=True),
         "chrf": CHRF(),
         "chrf_lc": CHRF(lowercase=True),
     }
 
 
 def evaluate(
-    translations: Sequence[str], *references: Sequence[str], interval: bool = True
+    translations: Sequence[str],
+    *references: Sequence[str],
+    interval: bool = True,
+    words: Words = "13a",
 ) -> dict[str, Score]:
     """BLEU and chrF of translations, under the names of `metrics`.
 
@@ -49,13 +74,17 @@ def evaluate(
         translations: one a line of the references, in the same order.
         references: one or more reference translations of the whole text.
         interval: also draw the bootstrap interval; its seed is 12345, or `SACREBLEU_SEED`.
+        words: what BLEU counts.
     """
-    return {name: _score(m, translations, references, interval) for name, m in metrics().items()}
+    return {
+        name: _score(metric, translations, references, interval)
+        for name, metric in metrics(words).items()
+    }
 
 
-def bleu(translations: Sequence[str], *references: Sequence[str]) -> Score:
+def bleu(translations: Sequence[str], *references: Sequence[str], words: Words = "13a") -> Score:
     """Cased BLEU alone, without an interval."""
-    return _score(BLEU(), translations, references, interval=False)
+    return _score(bleu_metric(words), translations, references, interval=False)
 
 
 def _score(

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from sacrebleu.significance import PairedTest
 
+from mt.config import Words
 from mt.scoring.metrics import metrics
 
 Test = Literal["randomization", "bootstrap"]
@@ -38,6 +39,7 @@ def compare(
     others: Sequence[Sequence[str]],
     *references: Sequence[str],
     test: Test = "randomization",
+    words: Words = "13a",
 ) -> list[dict[str, Difference]]:
     """How each other system differs from the first, by the names of `mt.scoring.metrics`.
 
@@ -49,11 +51,12 @@ def compare(
             Riezler and Maxwell 2005), "bootstrap" draws lines with replacement (Koehn 2004). The
             first takes fewer chance differences for real ones. The seed is 12345, or
             `SACREBLEU_SEED`.
+        words: what BLEU counts.
     """
     assert references
     assert all(len(text) == len(first) > 0 for text in (*others, *references))
     found: list[dict[str, Difference]] = [{} for _ in others]
-    for name, metric in metrics().items():
+    for name, metric in metrics(words).items():
         differences = _differences(metric, [first, *others], references, test)
         for system, other, difference in zip(found, others, differences, strict=True):
             least = _least_p(first, other, lowercase=metric.lowercase)

@@ -232,7 +232,7 @@ class Trainer:
         # What the others have to know to go the same way.
         found = torch.tensor([nll, _deciding(scores)], dtype=torch.float64)
         nll, score = self.processes.of_first(found).tolist()
-        better = self._note_score(score)
+        better = self._note_score(score, nll)
         self._note_nll(nll)
         record = self._emit(
             "validation", nll=nll, **scores, better=better, took=time.perf_counter() - started
@@ -240,10 +240,15 @@ class Trainer:
         if better and self.processes.first:
             self._publish(self.model, record)
 
-    def _note_score(self, score: float) -> bool:
-        """Remember the score if it is the best so far; whether it is."""
+    def _note_score(self, score: float, nll: float) -> bool:
+        """Remember the score if it is the best so far; whether it is.
+
+        Of equal ones the loss decides: BLEU is 0 for long on hard text, and may be 100 early.
+        """
         progress = self.progress
-        better = progress.best_score is None or score > progress.best_score
+        tie = score == progress.best_score
+        falling = progress.best_nll is None or nll < progress.best_nll
+        better = progress.best_score is None or score > progress.best_score or (tie and falling)
         self.progress = (
             replace(progress, best_score=score, best_update=progress.update, failures=0)
             if better

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mt.bundle import Bundle
-from mt.scoring import bleu
+from mt.scoring import bleu, words_of
 from scripts.benchmarks.limits import Limits, Work, work_of
 from scripts.benchmarks.systems import REFERENCE, BareSystem, System, sorted_batches
 from scripts.benchmarks.timing import spread, take_turns, times_as_fast
@@ -115,7 +115,9 @@ def _row(system: System, found: _Comparison, bundle: Bundle, task: Task) -> dict
         "equal_outputs": equal / sentences,
     }
     if task.references is not None:
-        score = bleu(bundle.tokenizers.target.decode(run.outputs), task.references)
+        words = words_of(bundle.config.target_language)
+        translations = bundle.tokenizers.target.decode(run.outputs)
+        score = bleu(translations, task.references, words=words)
         row |= {"bleu": score.value, "signature": score.signature}
     return row
 

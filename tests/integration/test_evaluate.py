@@ -9,12 +9,14 @@ import json
 import lzma
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mt import Translator
+from mt.bundle import load_bundle, save_bundle
 from mt.corpus import read_lines
 from mt.files import sha256
 from mt.scoring import TRIALS, bleu, bleu_ratio, choose_parts, evaluate, join
@@ -211,6 +213,34 @@ def test_joined_lines_are_translated_whole_and_cut(
         ).stdout.decode()  # fmt: skip
         assert line in shown
         assert f"{found['low']:.3f} to {found['high']:.3f}" in shown
+
+
+def test_every_bleu_counts_what_it_is_told_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scripts.evaluation.JOINED_LINES", 5)
+    told = ("--tokenize", "char", "--against", "half.en", "--by-length", "--joined")
+    record = score(folder, "--model", "model", *told, "--sweep", "beam-size=1")
+    signatures = [
+        record["by_length"]["signature"],
+        record["joined"]["signature"],
+        *(
+            scored["scores"][name]["signature"]
+            for scored in (record, *record["against"], *record["sweep"])
+            for name in ("bleu", "bleu_lc")
+        ),
+        *(record["significance"]["signatures"][name] for name in ("bleu", "bleu_lc")),
+    ]
+    assert len(signatures) == 10
+    assert all("|tok:char|" in signature for signature in signatures)
+
+
+def test_a_model_of_a_language_without_spaces_is_scored_by_characters(folder: Path) -> None:
+    bundle = load_bundle(folder / "model")
+    config = bundle.config.model_copy(update={"target_language": "ja"})
+    save_bundle(folder / "japanese", replace(bundle, config=config), "")
+    record = score(folder, "--translations", "half.en", "--against", "japanese")
+    assert "|tok:char|" in record["scores"]["bleu"]["signature"]
 
 
 def test_a_sweep_tries_every_combination(folder: Path) -> None:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from mt.scoring import BOOTSTRAP_SAMPLES, bleu, evaluate
+from mt.config import Words
+from mt.scoring import BOOTSTRAP_SAMPLES, bleu, evaluate, words_of
 
 REFERENCES = [
     "A dog is running across the meadow.",
@@ -48,6 +49,22 @@ def test_bleu_is_of_the_corpus_and_no_mean_of_sentences():
     # 9 of 9 and 0 of 1 words; only the long sentence has longer n-grams.
     found = bleu(["a b c d e f g h i", "x"], ["a b c d e f g h i", "y"])
     assert found.value == pytest.approx(100 * (9 / 10) ** (1 / 4))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "13a"), ("ko", "13a"), ("zh", "zh"), ("zh-hant", "zh"), ("ja", "char"), ("th", "char")],
+)
+def test_text_without_spaces_is_counted_by_characters(language: str, words: Words):
+    assert words_of(language) == words
+
+
+def test_a_line_without_spaces_is_one_word_to_13a():
+    # 4 of 5 characters, 3 of 4 pairs, 2 of 3 triples, 1 of 2 fours.
+    expected = 100 * (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)
+    for words in ("zh", "char"):
+        assert bleu(["今天很冷吗"], ["今天很冷吧"], words=words).value == pytest.approx(expected)
+    assert bleu(["今天很冷吗"], ["今天很冷吗"], words="13a").value == 0
 
 
 def test_chrf_worked_by_hand():

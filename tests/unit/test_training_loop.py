@@ -341,12 +341,23 @@ def test_the_validation_loss_does_not_depend_on_the_batches(tmp_path):
 # Validation, the model kept, the early stop
 
 
-def test_only_a_better_model_is_published(tmp_path):
+def test_only_a_better_model_is_published(tmp_path, monkeypatch):
     run = Run(tmp_path, scores=[5.0, 7.0, 7.0, 6.0, 8.0], updates=10, validate_every=2)
+    losses = iter([5.0, 4.0, 4.0, 1.0, 3.0])
+    monkeypatch.setattr(run.trainer, "validation_nll", lambda: next(losses))
     outcome = run.trainer.run()
     assert run.published == [2, 4, 10]
     assert [line["better"] for line in run.lines("validation")] == [True, True, False, False, True]
     assert (outcome.reason, outcome.best_score, outcome.best_update) == ("finished", 8.0, 10)
+
+
+def test_of_equal_scores_the_loss_decides(tmp_path, monkeypatch):
+    run = Run(tmp_path, scores=[0.0], updates=10, validate_every=2, patience=2)
+    losses = iter([5.0, 4.0, 4.5, 3.0, 3.0])
+    monkeypatch.setattr(run.trainer, "validation_nll", lambda: next(losses))
+    outcome = run.trainer.run()
+    assert run.published == [2, 4, 8]
+    assert (outcome.reason, outcome.best_score, outcome.best_update) == ("finished", 0.0, 8)
 
 
 def test_a_first_score_of_zero_is_a_model_too(tmp_path):
@@ -362,7 +373,7 @@ def test_the_last_update_is_validated_whatever_the_interval(tmp_path):
 
 
 def test_patience_counts_validations_in_a_row_without_a_better_score(tmp_path):
-    scores = [5.0, 4.0, 6.0, 6.0, 5.0, 9.0]
+    scores = [5.0, 4.0, 6.0, 5.5, 5.0, 9.0]
     run = Run(tmp_path, scores=scores, updates=100, validate_every=1, patience=2)
     outcome = run.trainer.run()
     assert (outcome.reason, outcome.update) == ("early stop", 5)
@@ -372,8 +383,9 @@ def test_patience_counts_validations_in_a_row_without_a_better_score(tmp_path):
 
 def test_a_run_that_stopped_early_stays_stopped_when_resumed(tmp_path):
     options = {"updates": 100, "validate_every": 1, "patience": 1}
-    Run(tmp_path, **options).trainer.run()
-    again = Run(tmp_path, **options)
+    scores = [2.0, 1.0]
+    Run(tmp_path, scores=scores, **options).trainer.run()
+    again = Run(tmp_path, scores=scores, **options)
     assert again.trainer.resume()
     outcome = again.trainer.run()
     assert (outcome.reason, outcome.update) == ("early stop", 2)
