@@ -149,7 +149,7 @@ def _explain(
     if png is not None:
         draw_explanation(png, explanation, numbers)
     if as_json:
-        record = to_record(explanation, full=full)
+        record = to_record(explanation, numbers, full=full)
         if unit is not None:
             record["walk"] = [step._asdict() for step in walk(chosen, unit)]
         print(json.dumps(record, ensure_ascii=False))

@@ -152,7 +152,9 @@ def _left(steps: Sequence[Step], pieces: Sequence[str]) -> str:
 
 def _finding(finding: Finding) -> str:
     if not finding.units:
-        return f"{finding.name}: {finding.sentences} sentences tell of it, too few to probe"
+        same = finding.told - finding.sentences // 2
+        alike = f", {same:,} of them the same" if finding.sentences < finding.told else ""
+        return f"{finding.name}: {finding.told:,} sentences tell of it{alike}, too few to probe"
     head = (
         f"{finding.name}: {finding.sentences:,} sentences; always the same answer is right at "
         f"{finding.majority:.1%} of {finding.places:,} tokens"

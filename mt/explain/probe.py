@@ -67,14 +67,16 @@ class Finding:
     """What was found of one thing to keep track of."""
 
     name: str
-    sentences: int
-    """Those that tell something of it, both halves."""
+    told: int
+    """Sentences that tell something of it, of those that were looked at."""
+    sentences: int = 0
+    """Those of them that can be probed, both halves."""
     places: int = 0
     """Pieces of the held-out half."""
     majority: float = 0.0
     """Accuracy of always saying what the fitted half says most often."""
     units: tuple[Unit, ...] = ()
-    """Best on the fitted half first; none if there are too few sentences."""
+    """Best on the fitted half first; none if too few sentences can be probed."""
     examples: tuple[Example, ...] = ()
 
 
@@ -136,10 +138,10 @@ def _find(
     sentences: Sequence[tuple[int, ...]],
     config: ProbeConfig,
 ) -> Finding:
-    told = _told(explainer, tracker, sentences, config.sentences)
-    if len(told) < ENOUGH_SENTENCES:
-        return Finding(name, len(told))
-    fitting, held = told[::2], told[1::2]
+    count, chosen = _told(explainer, tracker, sentences, config.sentences)
+    if len(chosen) < ENOUGH_SENTENCES:
+        return Finding(name, count, len(chosen))
+    fitting, held = chosen[::2], chosen[1::2]
     name, cut = _as_question(name, fitting)
     labels, held_labels = _labels(fitting, cut), _labels(held, cut)
     common = labels.mean() > 0.5
@@ -156,7 +158,8 @@ def _find(
     best = sorted(units, key=lambda unit: -unit.fitted)[: config.units]
     return Finding(
         name,
-        len(told),
+        count,
+        len(chosen),
         len(held_labels),
         float((held_labels == common).mean()),
         tuple(best),
@@ -166,25 +169,30 @@ def _find(
 
 def _told(
     explainer: Explainer, tracker: Tracker, sentences: Sequence[tuple[int, ...]], most: int
-) -> list[_Sentence]:
-    """The first sentences of which the tracker tells something.
+) -> tuple[int, list[_Sentence]]:
+    """How many sentences the tracker tells something of, until there are enough; the first of them.
 
-    Where it says no all through some of them, they are no more than the others: what is rare could
-    hardly be told from always saying no.
+    Where it says the same all through each of them, as many are taken of which it says yes as of
+    which it says no: what is rare could hardly be told from what is always said, and what is always
+    said not at all.
     """
     some: list[tuple[int, _Sentence]] = []
     never: list[tuple[int, _Sentence]] = []
+    changes = False
     for place, tokens in enumerate(sentences):
         pieces = tuple(explainer.tokenizers.source.pieces(tokens))
         values = tracker(pieces)
         if values is not None:
+            changes |= min(values) != max(values)
             (some if any(values) else never).append((place, _Sentence(tokens, pieces, values)))
-            if len(some) >= most or min(len(some), len(never)) >= most // 2:
+            enough = len(some) >= most if changes else min(len(some), len(never)) >= most // 2
+            if enough:
                 break
-    if some and never:
+    count = len(some) + len(never)
+    if not changes:
         half = min(len(some), len(never), most // 2)
         some, never = some[:half], never[:half]
-    return [sentence for _, sentence in sorted(some + never)][:most]
+    return count, [sentence for _, sentence in sorted(some + never)][:most]
 
 
 def _as_question(name: str, sentences: Sequence[_Sentence]) -> tuple[str, int]:

@@ -6,6 +6,7 @@ behind the point, but for `full`, whose activations are as exact as they were co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -15,8 +16,16 @@ from mt.explain.explainer import Dependence, Explanation
 from mt.explain.summaries import summarise
 
 
-def to_record(explanation: Explanation, *, full: bool = False) -> dict[str, Any]:
-    """The explanation; `full` adds every activation of every unit, which may be megabytes."""
+def to_record(
+    explanation: Explanation, layers: Iterable[int] | None = None, *, full: bool = False
+) -> dict[str, Any]:
+    """The explanation.
+
+    Args:
+        layers: numbers of the layers to tell of, from 1; all of them if None.
+        full: also every activation of every unit, which may be megabytes.
+    """
+    numbers = range(1, len(explanation.layers) + 1) if layers is None else layers
     attention = explanation.attention
     return {
         "model": explanation.model,
@@ -27,7 +36,7 @@ def to_record(explanation: Explanation, *, full: bool = False) -> dict[str, Any]
         "source_pieces": list(explanation.source_pieces),
         "target_read": list(explanation.read),
         "target_written": list(explanation.written),
-        "layers": [_layer(layer, full) for layer in explanation.layers],
+        "layers": [_layer(explanation.layers[number - 1], full) for number in numbers],
         "dependence": [_dependence(each, full) for each in explanation.dependence],
         "attention": None if attention is None else _rounded(attention),
     }

@@ -52,7 +52,8 @@ def fit_thresholds(values: Floats, labels: Bools) -> Thresholds:
     best = right.argmax(axis=0)
     each = np.arange(units)
     padded = np.concatenate([ordered[:1] - 1, ordered, ordered[-1:] + 1])
-    cut = (padded[best, each] + padded[best + 1, each]) / 2
+    # In double precision: between neighbours of a narrower type there is no number of that type.
+    cut = padded[[best, best + 1], each].mean(axis=0, dtype=np.float64)
     told_yes = values > cut
     above = (told_yes == labels[:, None]).mean(axis=0) >= 0.5
     accuracy = right[best, each] / places

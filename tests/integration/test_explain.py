@@ -97,6 +97,7 @@ def test_a_walk_tells_every_step(folder: Path) -> None:
     story = explained(*arguments)
     record = json.loads(explained(*arguments, "--json"))
     pieces = record["source_pieces"]
+    assert [layer["layer"] for layer in record["layers"]] == ["encoder 1, backward"]
     assert max(widths(story)) <= 80
     assert story.startswith("Unit 3 of layer 2 (encoder 1, backward).")
     assert [step["position"] for step in record["walk"]] == [*range(len(pieces))][::-1]

@@ -68,6 +68,14 @@ def test_a_unit_that_never_changes_tells_the_majority() -> None:
     assert fitted.accuracy_on(np.zeros((4, 1)), np.array([True, False, True, True])) == [0.75]
 
 
+def test_a_cut_between_neighbouring_numbers_tells_them_apart() -> None:
+    below = np.nextafter(np.float32(1), np.float32(2))
+    values = np.array([[below], [np.nextafter(below, np.float32(2))]])
+    labels = np.array([False, True])
+    fitted = fit_thresholds(values, labels)
+    assert fitted.accuracy.tolist() == fitted.accuracy_on(values, labels).tolist() == [1.0]
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=9))
 def test_no_other_cut_is_better(pairs: list[tuple[int, bool]]) -> None:
@@ -132,5 +140,16 @@ def test_accuracy_is_that_on_sentences_that_had_no_say() -> None:
 def test_what_is_rare_is_drawn_as_often_as_what_is_not() -> None:
     words = sorted({word for line in SOURCES for word in line.split()})
     many, few = [f"Ich {word}" for word in words[:60]], [f"Wir {word}" for word in words[:12]]
-    subject = probe(Explainer(tiny_bundle()), many + few, ProbeConfig()).findings[1]
-    assert (subject.name, subject.sentences) == ("plural subject", 24)
+    for most in (ProbeConfig().sentences, 30):
+        config = ProbeConfig(sentences=most)
+        subject = probe(Explainer(tiny_bundle()), many + few, config).findings[1]
+        assert (subject.name, subject.told, subject.sentences) == ("plural subject", 72, 24)
+        assert subject.units
+
+
+@pytest.mark.parametrize("first", ["Ich", "Wir"])
+def test_what_is_the_same_in_all_sentences_is_not_probed(first: str) -> None:
+    words = sorted({word for line in SOURCES for word in line.split()})[:60]
+    lines = [f"{first} {word}" for word in words]
+    subject = probe(Explainer(tiny_bundle()), lines, ProbeConfig()).findings[1]
+    assert (subject.told, subject.sentences, subject.units) == (60, 0, ())
