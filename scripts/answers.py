@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.progress import track
 
 from mt.corpus import read_pairs
-from mt.errors import CorpusError
+from mt.errors import CorpusError, InputError
 from mt.scoring.answers import (
     SIGNATURE,
     allowed_answers,
@@ -44,6 +44,8 @@ CHUNK = 500
 class Texts(NamedTuple):
     """Questions, their answers, and what rules may learn from."""
 
+    path: Path
+    """Of the questions."""
     questions: list[str]
     answers: list[str]
     tasks: list[str]
@@ -62,7 +64,8 @@ class Texts(NamedTuple):
         _, train_answers, train_tasks = _read(folder, "train")
         if unknown := set(tasks) - set(train_tasks):
             raise CorpusError(f"{folder}: train.task.xz has no {', '.join(sorted(unknown))}")
-        return cls(questions, answers, tasks, train_answers, train_tasks)
+        path = _questions(folder, split)
+        return cls(path, questions, answers, tasks, train_answers, train_tasks)
 
     def of_task(self, task: str) -> tuple[list[int], list[str]]:
         """The numbers of a task's questions, each once, and its answers to learn from."""
@@ -75,7 +78,12 @@ class Texts(NamedTuple):
 
 
 def evaluation(texts: Texts, translator: Translator) -> dict[str, Any]:
-    """Exact match of a model and of the rules, task by task and as the mean of the tasks."""
+    """Exact match of a model and of the rules, task by task and as the mean of the tasks.
+
+    Raises:
+        InputError: a question is too long for the model; names file and line.
+    """
+    _check_lengths(translator, texts)
     given = _answered(translator, texts.questions)
     allowed = allowed_answers(texts.questions, texts.answers)
     rows = {}
@@ -127,11 +135,23 @@ def _figures(row: dict[str, float]) -> list[str]:
 
 
 def _read(folder: Path, split: str) -> tuple[list[str], list[str], list[str]]:
-    question = folder / f"{split}.question.xz"
+    question = _questions(folder, split)
     questions, answers = read_pairs([question], [folder / f"{split}.answer.xz"])
     task = folder / f"{split}.task.xz"
     tasks = read_pairs([question], [task])[1] if task.exists() else ["all"] * len(questions)
     return questions, answers, tasks
+
+
+def _questions(folder: Path, split: str) -> Path:
+    return folder / f"{split}.question.xz"
+
+
+def _check_lengths(translator: Translator, texts: Texts) -> None:
+    for number, question in enumerate(texts.questions, start=1):
+        try:
+            translator.plan(question)
+        except InputError as error:
+            raise InputError(f"{texts.path}, line {number:,}: {error}") from error
 
 
 def _answered(translator: Translator, questions: Sequence[str]) -> list[str]:

@@ -142,9 +142,13 @@ def _table(courses: Sequence[Course]) -> str:
         criterion = find_criterion(validations[0])
         assert criterion is not None, "of every event that is read"
         key, sign = criterion.key, criterion.sign
-        best = max(
-            validations, key=lambda event: sign * event[key]
-        )  # the first, as mt-train has it
+        if other := next((event for event in validations if key not in event), None):
+            raise TrainingError(
+                f"{course.label}: the validation at update {other['update']:,} has no {key}, as "
+                "that before it: these are events of two runs"
+            )
+        # As mt-train has it: the first of those with the best score and the lowest loss.
+        best = max(validations, key=lambda event: (sign * event[key], -event["nll"]))
         rows += [_row(course.label, event, key, event is best) for event in validations]
         names[criterion.name] = None
         notes.append(

@@ -16,6 +16,7 @@ import typer
 import mt
 from mt.config import TrainingConfig
 from mt.demonstrations import NAMES, find_demonstration
+from mt.errors import ConfigError
 from mt.files import write_json
 from scripts.console import Version, describe, errors, program, run
 from scripts.plots import Line, Panel, draw
@@ -70,6 +71,8 @@ def demonstrate(
     plan = found.plan(smoke)
     if found.check is not None:
         found.check(workspace)
+    elif data is not None:
+        raise ConfigError(f"options: {task} makes its own text: it has no use for --data")
     settings = _settings(found, plan, seed, threads)
     workspace.begin(settings, resume=resume)
     with workspace.arithmetic():

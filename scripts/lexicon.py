@@ -15,7 +15,7 @@ import typer
 from mt.bundle import CARD, Bundle, find_model, load_bundle, save_bundle
 from mt.card import model_card
 from mt.corpus import Sentences, read_pairs
-from mt.errors import BundleError
+from mt.errors import BundleError, ConfigError, CorpusError
 from mt.lexicon import Side, learn_lexicon
 from scripts.console import Version, errors, program, run
 
@@ -31,6 +31,11 @@ def lexicon(
 ) -> None:
     """Learn from parallel text which pieces translate which, for --shortlist."""
     folder = find_model(model)
+    if folder != model:
+        raise ConfigError(
+            f"{model} came with the program, whose files stay as they are: copy {folder}, and give "
+            "the copy a table"
+        )
     bundle = load_bundle(folder)
     if bundle.config.task == "continue":
         raise BundleError(
@@ -38,7 +43,7 @@ def lexicon(
             "for a lexical table"
         )
     card = _card(folder, bundle)
-    texts = read_pairs([source], [target])
+    texts = _read(source, target)
     sides = [
         Sentences.of(tokenizer.encode(text))
         for tokenizer, text in zip(bundle.tokenizers, texts, strict=True)
@@ -47,6 +52,15 @@ def lexicon(
     table = learn_lexicon(left, right, *map(len, bundle.tokenizers))
     save_bundle(folder, replace(bundle, lexicon=table), card)
     errors.print(f"{folder} has a lexical table of {len(texts[0]):,} pairs", markup=False)
+
+
+def _read(source: Path, target: Path) -> list[list[str]]:
+    """Both sides, without pairs of which one is blank: nothing can be learned from them."""
+    pairs = zip(*read_pairs([source], [target]), strict=True)
+    kept = [pair for pair in pairs if all(map(str.strip, pair))]
+    if not kept:
+        raise CorpusError(f"{source} and {target}: no pair of lines that are not blank")
+    return [list(side) for side in zip(*kept, strict=True)]
 
 
 def _card(folder: Path, bundle: Bundle) -> str:

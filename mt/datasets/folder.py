@@ -104,9 +104,11 @@ def prepare(
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-    except ValueError:  # brackets that do not match
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not match, or no port
         return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and text.isascii()
+    printable = text.isascii() and text.isprintable() and " " not in text
+    return parts.scheme in ("http", "https") and bool(host) and printable
 
 
 def _complete(folder: Path, dataset: Dataset) -> dict[str, Any] | None:

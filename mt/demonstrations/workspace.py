@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from mt.differences import first_difference
 from mt.errors import TrainingError
 from mt.files import remove_leftovers, write_json
 
@@ -74,10 +75,11 @@ class Workspace:
                     f"{self.folder} already holds a demonstration: add --resume to go on with it, "
                     "or choose another folder"
                 )
-            if _read(path) != wanted:
+            if found := first_difference(_read(path), wanted):
+                name, before, now = found
                 raise TrainingError(
-                    f"{self.folder} was begun with other settings ({path}): restore them, "
-                    "or choose another folder"
+                    f"{self.folder} was begun with {name} = {before!r}, which is now {now!r}: "
+                    "restore it, or choose another folder"
                 )
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.config import JobConfig
+from mt.differences import first_difference
 from mt.errors import InputError, JobError
-from mt.jobs.record import Flagged, add_flags, first_difference
+from mt.jobs.record import Flagged, add_flags
 from mt.jobs.rows import find_line_flags, read_row, write_row
 
 if TYPE_CHECKING:

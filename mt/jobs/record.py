@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mt.config import Options, parse
+from mt.differences import first_difference
 from mt.errors import ConfigError, JobError
 from mt.files import sha256, write_json
 
@@ -110,21 +111,3 @@ def write_record(path: Path, record: Record) -> None:
         OSError: it cannot be written; what was there before still is.
     """
     write_json(path, record.model_dump(mode="json"))
-
-
-def first_difference(before: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """Where two trees of JSON differ first, and how; None if they do not.
-
-    Args:
-        name: of the trees' root.
-
-    Returns:
-        The keys down to the place, separated by dots; what stands there before, and now.
-    """
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        for key in {**before, **now}:
-            where = f"{name}.{key}" if name else key
-            if found := first_difference(before.get(key), now.get(key), where):
-                return found
-        return None
-    return None if before == now else (name, before, now)

@@ -43,6 +43,8 @@ class Progress:
     """Batches of the current epoch that are done."""
     best_score: float | None = None
     """The best validation score so far; None before the first validation."""
+    best_score_nll: float | None = None
+    """The validation loss that came with it, which tells equal scores apart."""
     best_update: int = 0
     """Update of the best score."""
     failures: int = 0

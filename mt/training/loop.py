@@ -243,14 +243,20 @@ class Trainer:
     def _note_score(self, score: float, nll: float) -> bool:
         """Remember the score if it is the best so far; whether it is.
 
-        Of equal ones the loss decides: BLEU is 0 for long on hard text, and may be 100 early.
+        Of equal ones that with the lower loss: BLEU is 0 for long on hard text, or 100 early.
         """
         progress = self.progress
-        tie = score == progress.best_score
-        falling = progress.best_nll is None or nll < progress.best_nll
-        better = progress.best_score is None or score > progress.best_score or (tie and falling)
+        best, its_nll = progress.best_score, progress.best_score_nll
+        tie_won = score == best and its_nll is not None and nll < its_nll
+        better = best is None or score > best or tie_won
         self.progress = (
-            replace(progress, best_score=score, best_update=progress.update, failures=0)
+            replace(
+                progress,
+                best_score=score,
+                best_score_nll=nll,
+                best_update=progress.update,
+                failures=0,
+            )
             if better
             else replace(progress, failures=progress.failures + 1)
         )

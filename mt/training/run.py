@@ -99,11 +99,13 @@ def _open(
 ) -> Trainer:
     folder = output / RUN_FOLDER
     begun = _begun(output, resume or not processes.first)
-    start = None if (folder / POINTER).exists() else initial(recipe)
+    start = initial(recipe)
     with open_data(recipe, folder, _known_tokenizers(begun, folder, start), progress) as data:
         record = _record(recipe, data, start)
         if begun:
-            record["initial"] = _refuse_another(folder, record, started=(folder / POINTER).exists())
+            # What a run started from need not be named again once it has a checkpoint.
+            asked = start is not None or not (folder / POINTER).exists()
+            record["initial"] = _refuse_another(folder, record, initial_too=asked)
         torch.manual_seed(recipe.training.seed)
         tokenizers = data.tokenizers
         model = (
@@ -178,11 +180,11 @@ def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -
         raise TrainingError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
-def _refuse_another(folder: Path, record: Mapping[str, Any], *, started: bool) -> str:
+def _refuse_another(folder: Path, record: Mapping[str, Any], *, initial_too: bool) -> str:
     """Refuse to go on with another recipe or text; returns the hash of the initial weights.
 
     Args:
-        started: there is a checkpoint, so that initial weights are not asked for again.
+        initial_too: whether these have to be the same as well.
     """
     path = folder / RUN_RECORD
     try:
@@ -209,10 +211,11 @@ def _refuse_another(folder: Path, record: Mapping[str, Any], *, started: bool) -
         raise TrainingError(
             f"{folder.parent}: the training or validation text has changed since the run began"
         )
-    if not started and initial != record["initial"]:
+    if initial_too and initial != record["initial"]:
         raise TrainingError(
-            f"{folder.parent} was begun from other weights and has no checkpoint yet: name the "
-            "same init_* again, or train into another folder"
+            f"{folder.parent} was begun from {initial or 'chance'} and not from "
+            f"{record['initial'] or 'chance'}: name the same init_* again, or, if it has a "
+            "checkpoint, none"
         )
     return initial
 

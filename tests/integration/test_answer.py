@@ -146,6 +146,15 @@ def test_evaluation_holds_the_model_to_rules_task_by_task(model, texts):
     assert "exact match|case:no|space:no" in shown
 
 
+def test_a_question_too_long_to_evaluate_is_named_before_any_is_answered(model, texts, tmp_path):
+    shutil.copytree(texts, tmp_path / "texts")
+    path = tmp_path / "texts" / "test.question.xz"
+    lines = lzma.decompress(path.read_bytes()).split(b"\n")
+    path.write_bytes(lzma.compress(b"\n".join([*lines[:5], b"who " * 99, *lines[6:]])))
+    done = call("answer", "--model", model, "--evaluate", tmp_path / "texts")
+    assert_mistake(done, f"{path}, line 6: a text of")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -52,13 +52,26 @@ def test_every_validation_is_a_row_and_the_first_best_is_marked(tmp_path: Path) 
     assert result.stdout.decode().splitlines() == [
         "run      update  minutes    nll  BLEU",
         "a             1      1.0  4.500  3.25",
-        "a             2      2.0  3.500  9.50  best",
-        "a             3      3.0  3.250  9.50",
+        "a             2      2.0  3.500  9.50",
+        "a             3      3.0  3.250  9.50  best",
         "b.jsonl       1      1.0  4.500  3.25  best",
         f"a: greedy, 1,200 sentences, {SIGNATURE}",
         f"b.jsonl: greedy, 1,200 sentences, {SIGNATURE}",
     ]
     assert result.stderr == b""
+
+
+def test_of_equal_scores_the_one_with_the_lower_loss_is_the_best(tmp_path: Path) -> None:
+    events = [{**event, "bleu": 0.0} if "bleu" in event else event for event in EVENTS]
+    path = write_metrics(tmp_path / "a.jsonl", events)
+    rows = call("curves", path).stdout.decode().splitlines()[1:4]
+    assert [row.endswith("best") for row in rows] == [False, False, True]
+
+
+def test_events_of_two_runs_in_one_file_are_refused(tmp_path: Path) -> None:
+    other = [{("exact" if key == "bleu" else key): v for key, v in e.items()} for e in EVENTS]
+    path = write_metrics(tmp_path / "a.jsonl", [*EVENTS, *other])
+    assert_mistake(call("curves", path), "a.jsonl: the validation at update 1 has no bleu")
 
 
 def test_runs_can_be_given_names(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_resume_goes_on_with_the_same_settings_only(tmp_path: Path) -> None:
     assert call(*command).returncode == 0
 
     assert_mistake(call(*command), "already holds a demonstration", "--resume")
-    assert_mistake(call(*command, "--resume", "--seed", "2"), "begun with other settings")
+    assert_mistake(call(*command, "--resume", "--seed", "2"), "begun with seed = 1, which is now 2")
     assert call(*command, "--resume").returncode == 0
 
 
@@ -178,6 +178,7 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing_behind(tmp_path: Path) 
     for arguments, words in (
         (["carousels"], ["no demonstration 'carousels'", "there are carousel, half-life"]),
         (["ablations"], ["ablations need --data"]),
+        (["half-life", "--data", "empty"], ["half-life makes its own text", "no use for --data"]),
         (["ablations", "--data", "empty"], ["train.de.xz", "no such file", "mt-download"]),
         (["carousel", "--threads", "0"], ["--threads", "greater than or equal to 1"]),
     ):

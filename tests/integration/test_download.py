@@ -433,6 +433,9 @@ def test_the_command_tells_mistakes_in_one_line(tmp_path):
         ("multi30k", "http://[x"),
         ("multi30k", "https:x"),
         ("multi30k", "https://x/ä"),
+        ("multi30k", "https://x y"),
+        ("multi30k", "https://x:1y"),
+        ("multi30k", "https://x:99999"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_made(tmp_path, name, mirror):

@@ -96,12 +96,27 @@ def test_a_run_from_halves_resumes_without_them(german, english, recipe, tmp_pat
     assert all(map(torch.equal, weights, resumed.model.parameters()))
 
 
+def test_a_run_resumes_with_what_it_started_from_or_without_but_not_with_another(
+    german, english, recipe, tmp_path
+):
+    opened(recipe, tmp_path / "chance").run()
+    halves = {"init_encoder": german, "init_decoder": english}
+    opened(recipe, tmp_path / "model", **halves).run(lambda: True)
+    assert opened(recipe, tmp_path / "model", resume=True, **halves).progress.update == 1
+    with pytest.raises(TrainingError, match="was begun from chance and not from encoder of"):
+        opened(recipe, tmp_path / "chance", resume=True, **halves)
+    with pytest.raises(TrainingError, match=r"begun from encoder of .* and not from \w+: name"):
+        opened(recipe, tmp_path / "model", resume=True, init_from=tmp_path / "chance")
+    with pytest.raises(BundleError, match="nowhere"):
+        opened(recipe, tmp_path / "model", resume=True, init_from=tmp_path / "nowhere")
+
+
 def test_a_run_without_a_checkpoint_yet_goes_on_from_the_same_weights_alone(
     german, english, recipe, tmp_path
 ):
     halves = {"init_encoder": german, "init_decoder": english}
     opened(recipe, tmp_path / "model", **halves)
-    with pytest.raises(TrainingError, match="begun from other weights"):
+    with pytest.raises(TrainingError, match=r"begun from encoder of \w+, .* and not from chance"):
         opened(recipe, tmp_path / "model", resume=True)
     assert opened(recipe, tmp_path / "model", resume=True, **halves).progress.update == 0
 

@@ -13,8 +13,8 @@ from support.commands import assert_mistake, call, run
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "a.de").write_text("ja\nein Hund\nsehr ja\n" * 20)
-    (tmp_path / "a.en").write_text("yes\na dog\nvery yes\n" * 20)
+    (tmp_path / "a.de").write_text("ja\nein Hund\nsehr ja\n" * 20 + "\nnein\n")
+    (tmp_path / "a.en").write_text("yes\na dog\nvery yes\n" * 20 + "no\n \n")
     return save_tiny_bundle(tmp_path / "model")
 
 
@@ -45,13 +45,29 @@ def test_a_shortlist_is_refused_without_a_table_and_taken_with_one(folder: Path)
     learn(folder)
     done = run(*arguments, text)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(b"\n") == 60
+    assert done.stdout.count(b"\n") == 62
 
 
 def test_text_of_two_lengths_leaves_the_model_as_it_was(folder: Path) -> None:
     (folder.parent / "short.en").write_text("yes\n")
-    assert_mistake(learn(folder, "short.en"), "a.de has 60 lines and")
+    assert_mistake(learn(folder, "short.en"), "a.de has 62 lines and")
     assert load_bundle(folder).lexicon is None
+
+
+def test_text_without_a_pair_leaves_the_model_as_it_was(folder: Path) -> None:
+    learn(folder)
+    before = load_bundle(folder).lexicon
+    (folder.parent / "blank.en").write_text("\n" * 62)
+    assert_mistake(learn(folder, "blank.en"), "no pair of lines that are not blank")
+    after = load_bundle(folder).lexicon
+    assert before is not None
+    assert after is not None
+    assert after.partners.tolist() == before.partners.tolist()
+
+
+def test_a_model_that_came_with_the_program_is_not_changed(folder: Path) -> None:
+    texts = ("--source", folder.parent / "a.de", "--target", folder.parent / "a.en")
+    assert_mistake(call("lexicon", "de-en", *texts), "de-en came with the program")
 
 
 def test_the_card_is_kept_made_anew_where_there_is_none_and_refused_if_unreadable(

@@ -353,7 +353,7 @@ def test_only_a_better_model_is_published(tmp_path, monkeypatch):
 
 def test_of_equal_scores_the_loss_decides(tmp_path, monkeypatch):
     run = Run(tmp_path, scores=[0.0], updates=10, validate_every=2, patience=2)
-    losses = iter([5.0, 4.0, 4.5, 3.0, 3.0])
+    losses = iter([5.0, 4.0, 4.5, 3.0, 3.0])  # the fourth is better, the fifth is not
     monkeypatch.setattr(run.trainer, "validation_nll", lambda: next(losses))
     outcome = run.trainer.run()
     assert run.published == [2, 4, 8]
