@@ -148,16 +148,15 @@ def _test(plan: Plan, order: Order, seed: int, length: int) -> Corpus:
 
 
 def _validation(plan: Plan, model: Model, order: Order, seed: int) -> Mapping[str, Any]:
-    # The trainer keeps the best by "bleu": here it is exact match, in percent.
     match = exact_match(model, _test(plan, order, seed, plan.longest))
-    return {"bleu": 100 * match, "signature": f"exact match at {plan.longest} digits"}
+    return {"exact": 100 * match, "signature": f"exact match at {plan.longest} digits"}
 
 
 def _line(order: Order, hidden: int, record: Mapping[str, Any]) -> str:
     progress = f"{order}, H = {hidden}: {record['event']}, update {record['update']:,}"
     if record["event"] != "validation":
         return progress
-    return f"{progress}, exact match {record['bleu']:.1f} %"
+    return f"{progress}, exact match {record['exact']:.1f} %"
 
 
 def _model_config(plan: Plan, hidden: int) -> ModelConfig:

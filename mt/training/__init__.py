@@ -1,8 +1,8 @@
 """Training: schedule, loop, checkpoints. Reads a corpus, moves a model, writes `run/`.
 
 Start reading at `run`, which prepares one, then `loop`, which is one, then `step`, which is one
-update of it. They stand on `schedule`, `averaging`, `checkpoint` and `processes`; `defaults` makes
-a recipe of two plain files.
+update of it, by an `objective`. They stand on `schedule`, `averaging`, `checkpoint` and
+`processes`; `defaults` makes a recipe of two plain files.
 """
 
 from mt.training.loop import Outcome, Report, Trainer, Validate

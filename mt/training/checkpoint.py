@@ -58,7 +58,8 @@ class Progress:
     seconds: float = 0.0
     """Time spent training, over all parts of a resumed run."""
     window: dict[str, float] = field(default_factory=dict)
-    """Sums over the updates since the last "train" line of metrics, by what is summed."""
+    """Sums over the updates since the last "train" line of metrics, by what is summed; of a loop
+    that is not `mt.training.loop`, what it counts by itself."""
 
 
 _PROGRESS = TypeAdapter(Progress)
