@@ -13,7 +13,6 @@ text have been found good, so a mistake leaves no folder behind.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -25,7 +24,7 @@ import torch
 from mt.augment import Augmented
 from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
-from mt.config import Purpose, Recipe
+from mt.config import Recipe
 from mt.corpus import Pairs, Progress, read_tokenizers
 from mt.criterion import CRITERIA
 from mt.errors import BundleError, TrainingError
@@ -39,19 +38,11 @@ from mt.training.data import Data, open_data
 from mt.training.initial import Initial, initial
 from mt.training.loop import Report, Trainer, Validate
 from mt.training.processes import Processes
+from mt.training.recorded import RUN_RECORD, refuse_another, run_record
 
-RUN_FOLDER, RUN_RECORD = "run", "run.json"
-_PLACES = {"train_source", "train_target", "valid_source", "valid_target", "exclude", "prepared"}
+RUN_FOLDER = "run"
 _SCORES = (*(criterion.key for criterion in CRITERIA.values()), "word_perplexity")
 _VALIDATION = ("update", "epoch", "nll", *_SCORES, "signature")
-# Not recorded where they are the default.
-_PURPOSE = {name: field.default for name, field in Purpose.model_fields.items()}
-_STARTS = {
-    "init_from": True,
-    "init_encoder": True,
-    "init_decoder": True,
-    "tokenizers_from": True,
-}
 
 
 def open_run(
@@ -101,11 +92,11 @@ def _open(
     begun = _begun(output, resume or not processes.first)
     start = initial(recipe)
     with open_data(recipe, folder, _known_tokenizers(begun, folder, start), progress) as data:
-        record = _record(recipe, data, start)
+        record = run_record(recipe, data, start)
         if begun:
             # What a run started from need not be named again once it has a checkpoint.
             asked = start is not None or not (folder / POINTER).exists()
-            record["initial"] = _refuse_another(folder, record, initial_too=asked)
+            record["initial"] = refuse_another(folder, record, initial_too=asked)
         torch.manual_seed(recipe.training.seed)
         tokenizers = data.tokenizers
         model = (
@@ -153,20 +144,14 @@ def _known_tokenizers(begun: bool, folder: Path, start: Initial | None) -> Token
     if not begun:
         return start.tokenizers if start else None
     try:
-        return read_tokenizers(folder)
+        known = read_tokenizers(folder)
     except (OSError, BundleError) as error:
         raise TrainingError(f"{folder}: its tokenizers cannot be read: {error}") from error
-
-
-def _record(recipe: Recipe, data: Data, start: Initial | None) -> dict[str, Any]:
-    return {
-        # Without the places of the text: it may move, and its hash tells whether it is the same.
-        "recipe": recipe.model_dump(mode="json", exclude={"data": _PLACES, **_STARTS}),
-        "text": data.hash,
-        "filters": asdict(data.corpus.report),
-        # Which weights it was fine-tuned from, by their hash.
-        "initial": start.identity if start else "",
-    }
+    if start and any(a.content != b.content for a, b in zip(known, start.tokenizers, strict=True)):
+        raise TrainingError(
+            f"{folder.parent} was begun with other tokenizers: name the same folders again, or none"
+        )
+    return known
 
 
 def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -> None:
@@ -178,53 +163,6 @@ def _begin(folder: Path, tokenizers: TokenizerPair, record: Mapping[str, Any]) -
         write_json(folder / RUN_RECORD, record)
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written: {error.strerror}") from error
-
-
-def _refuse_another(folder: Path, record: Mapping[str, Any], *, initial_too: bool) -> str:
-    """Refuse to go on with another recipe or text; returns the hash of the initial weights.
-
-    Args:
-        initial_too: whether these have to be the same as well.
-    """
-    path = folder / RUN_RECORD
-    try:
-        earlier = json.loads(path.read_bytes())
-        recipe, text = dict(earlier["recipe"]), earlier["text"]
-        initial = str(earlier.get("initial", ""))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path}: not a readable record of a run: {error}") from error
-    for table, options in (_PURPOSE | record["recipe"]).items():
-        before = recipe.get(table, _PURPOSE.get(table))
-        if isinstance(before, dict) and isinstance(options, dict):
-            # An option that is not recorded, or did not exist yet, has the effect of its default.
-            before, options = _defaults(table) | before, _defaults(table) | options
-        if before == options:
-            continue
-        if isinstance(options, dict) and isinstance(before, dict):
-            key = next(k for k in {**before, **options} if before.get(k) != options.get(k))
-            table, before, options = f"{table}.{key}", before.get(key), options.get(key)
-        raise TrainingError(
-            f"{folder.parent} was begun with {table} = {before!r}, the recipe now says "
-            f"{options!r}: restore it, or train into another folder"
-        )
-    if text != record["text"]:
-        raise TrainingError(
-            f"{folder.parent}: the training or validation text has changed since the run began"
-        )
-    if initial_too and initial != record["initial"]:
-        raise TrainingError(
-            f"{folder.parent} was begun from {initial or 'chance'} and not from "
-            f"{record['initial'] or 'chance'}: name the same init_* again, or, if it has a "
-            "checkpoint, none"
-        )
-    return initial
-
-
-def _defaults(table: str) -> dict[str, Any]:
-    """The defaults of a recipe's table, by option."""
-    options: Any = Recipe.model_fields[table].annotation
-    fields = options.model_fields.items()
-    return {name: field.default for name, field in fields if not field.is_required()}
 
 
 def _announce(folder: Path, model: Model, data: Data, report: Report) -> None:

@@ -17,6 +17,7 @@ from mt.errors import BundleError, ConfigError, TrainingError
 from mt.parameters import half_precision
 from mt.training import Trainer, open_run
 from mt.translator import Translator
+from support.bundles import save_tiny_bundle
 from support.commands import assert_mistake, call
 from support.recipes import write_recipe
 
@@ -100,6 +101,7 @@ def test_a_run_resumes_with_what_it_started_from_or_without_but_not_with_another
     german, english, recipe, tmp_path
 ):
     opened(recipe, tmp_path / "chance").run()
+    save_tiny_bundle(tmp_path / "other")
     halves = {"init_encoder": german, "init_decoder": english}
     opened(recipe, tmp_path / "model", **halves).run(lambda: True)
     assert opened(recipe, tmp_path / "model", resume=True, **halves).progress.update == 1
@@ -107,6 +109,8 @@ def test_a_run_resumes_with_what_it_started_from_or_without_but_not_with_another
         opened(recipe, tmp_path / "chance", resume=True, **halves)
     with pytest.raises(TrainingError, match=r"begun from encoder of .* and not from \w+: name"):
         opened(recipe, tmp_path / "model", resume=True, init_from=tmp_path / "chance")
+    with pytest.raises(TrainingError, match="was begun with other tokenizers"):
+        opened(recipe, tmp_path / "chance", resume=True, tokenizers_from=tmp_path / "other")
     with pytest.raises(BundleError, match="nowhere"):
         opened(recipe, tmp_path / "model", resume=True, init_from=tmp_path / "nowhere")
 
