@@ -7,9 +7,12 @@ A flag is no error: the text is there, and the flag says what may be wrong with 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mt.config import Task
 from mt.language import is_rather
 from mt.search import Hypothesis
 from mt.tokens import UNKNOWN
@@ -27,6 +30,11 @@ EMPTY = "empty"
 UNKNOWN_CHARACTERS = "unknown_characters"
 """The text has characters that the model's vocabulary cannot spell; what they meant is not in the
 translation."""
+NUMBERS = "numbers"
+"""A run of digits of a segment is not in its translation, or not as often. The separators around
+digits may change, as from 3,50 to 3.50 or from 12.05. to 12/05, and those of thousands may come and
+go (1.000, 1,000, 1 000, 1000). What becomes a word is flagged though nothing is lost: "50" as
+"fifty", "2." as "second", "15:00" as "3 pm". Answers of a model that answers never have it."""
 SPLIT = "split"
 """A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
 parts did not know of each other."""
@@ -42,14 +50,20 @@ class Segment(NamedTuple):
     translation: str
     parts: Sequence[tuple[Sequence[int], Hypothesis]]
     """Source ids and best hypothesis of each part: one, more if the segment was split, none if it
-    has no token and passed through as it is."""
+    has no letter or no token and passed through as it is."""
     suspicious: bool = True
     """Whether the segment may be in the target language, for all that is known without asking a
     classifier, which costs time and memory."""
 
 
-def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterator[str]:
-    """The flags of a text that was translated between two languages, each at most once."""
+def find_flags(
+    segments: Sequence[Segment], source: str, target: str, task: Task = "translate"
+) -> Iterator[str]:
+    """The flags of a text that was translated between two languages, each at most once.
+
+    Args:
+        task: of the model: an answer need not repeat the numbers of its question.
+    """
     parts = [part for segment in segments for part in segment.parts]
     if not all(hypothesis.finished for _, hypothesis in parts):
         yield TRUNCATED
@@ -61,6 +75,8 @@ def find_flags(segments: Sequence[Segment], source: str, target: str) -> Iterato
         yield EMPTY
     if any(UNKNOWN in ids for ids, _ in parts):
         yield UNKNOWN_CHARACTERS
+    if task == "translate" and any(_loses_number(*each[:2]) for each in segments):
+        yield NUMBERS
     if any(len(each.parts) > 1 for each in segments):
         yield SPLIT
     if any(each.suspicious and _is_rather(each.source, target, source) for each in segments):
@@ -79,6 +95,35 @@ def _repeats(text: str) -> bool:
 def _copied(source: str, translation: str) -> bool:
     words = source.casefold().split()
     return len(words) > 1 and words == translation.casefold().split()
+
+
+_RUN = re.compile(r"\d+")
+# As in 1.000, 1,000, 1'000 and, with one of several spaces, 1 000.
+_THOUSANDS = re.compile(r"(?<!\d)\d{1,3}(?:[.,'\u2019 \xa0\u202f]\d{3})+(?!\d)")
+
+
+def _loses_number(source: str, translation: str) -> bool:
+    """Whether digits are lost both with the separators of thousands and without them."""
+    if not _RUN.search(source):  # most have none
+        return False
+    before, after = _plain_digits(source), _plain_digits(translation)
+    return bool(_runs(before) - _runs(after)) and bool(
+        _runs(_joined(before)) - _runs(_joined(after))
+    )
+
+
+def _runs(text: str) -> Counter[str]:
+    return Counter(_RUN.findall(text))
+
+
+def _joined(text: str) -> str:
+    """The text without the separators of thousands."""
+    return _THOUSANDS.sub(lambda number: "".join(_RUN.findall(number[0])), text)
+
+
+def _plain_digits(text: str) -> str:
+    """The text with 0 to 9 in the place of other scripts' digits."""
+    return text if text.isascii() else "".join(str(unicodedata.decimal(c, c)) for c in text)
 
 
 def _is_rather(text: str, language: str, expected: str) -> bool:

@@ -10,6 +10,7 @@ and some 75 MB, and nobody who asks about no text has to pay for it.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,10 +22,18 @@ CLEAR = 0.75
 may belong to either ("Hallo" looks English at 0.65), and a text wrongly held to be in the target
 language already would come back untranslated."""
 
+# All letters, and some that are none: fractions and Roman numerals of one character.
+_LETTER = re.compile(r"[^\W\d_](?!\ufe0f)")
+
 
 def has_letters(text: str) -> bool:
-    """Whether a text holds anything that a language could be told from, or translated from."""
-    return any(character.isalpha() for character in text)
+    """Whether a text holds anything that a language could be told from, or translated from.
+
+    What is asked everywhere before a text is handed to a model. A letter is one of any script,
+    ideographs among them, unless U+FE0F turns it into an emoji. Digits of whatever script are
+    none, nor are signs: "12.05.2023" and "3,50 €" have no letter, "5 kg" and "犬" have.
+    """
+    return any(match[0].isalpha() for match in _LETTER.finditer(text))
 
 
 def is_rather(text: str, language: str, expected: str) -> bool:

@@ -1,12 +1,14 @@
 r"""Document <-> segments: white space, blank lines and line ends survive by construction.
 
 Knows Unicode white space and, through sentencex, where sentences end. Does not know tokenizers
-or models: `split_long` is handed the measure it has to keep to.
+or models: `split_long` is handed the measure it has to keep to. What a letter is, `mt.language`
+says.
 
 A text is cut into stretches that alternate between gap and segment. Both are slices of the text,
 so putting the segments back gives the text back, whatever it holds. A segment is one sentence
 within one line, without white space (or a byte-order mark) at either end. All else is gap and is
-never translated: white space, and sentences without any letter or digit, such as "---" or emoji.
+never translated: white space, and sentences without any letter, such as "12.05.2023", "3,50 €",
+"---" or emoji. A model that answers is given those too, since "2 + 2?" is a question.
 
 - A line ends at "\n" only. A tab and every other white space that is more than a space between
   words (carriage return, form feed, NEL, U+2028, ...) also ends a segment and stays in the gap:
@@ -25,7 +27,8 @@ from dataclasses import dataclass
 
 import sentencex
 
-from mt.config import Segmentation
+from mt.config import Segmentation, Task
+from mt.language import has_letters
 
 # The white space of Unicode category Zs. All other white space is a break.
 _SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -34,8 +37,6 @@ _BREAK = re.compile(rf"[^\S{_SPACES}]")
 # The byte-order mark, not white space to Unicode today, opens files and is no part of a word.
 _BLANK = re.compile(r"[\s\ufeff]")
 _TRIMMED = re.compile(r"[^\s\ufeff](?:.*[^\s\ufeff])?")
-# A letter or digit, unless U+FE0F turns it into an emoji (the digit of a keycap, for example).
-_READABLE = re.compile(r"[^\W_](?!\ufe0f)")
 
 _WHITE_SPACE = re.compile(r"\s+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -69,18 +70,26 @@ class Document:
         return "".join(pieces)
 
 
-def cut_document(text: str, language: str, segmentation: Segmentation) -> Document:
-    """A text as a model of that segmentation takes it; `language` as of `split_document`."""
-    return whole_document(text) if segmentation == "whole" else split_document(text, language)
+def cut_document(text: str, language: str, segmentation: Segmentation, task: Task) -> Document:
+    """A text as a model of that segmentation and task takes it; `language` as of `split_document`.
+
+    Args:
+        task: what has no letter is nothing to translate, but may be answered or continued.
+    """
+    letterless = task != "translate"
+    if segmentation == "whole":
+        return whole_document(text, letterless=letterless)
+    return split_document(text, language, letterless=letterless)
 
 
-def split_document(text: str, language: str) -> Document:
+def split_document(text: str, language: str, *, letterless: bool = False) -> Document:
     """Cut any text, lone surrogates included, so that `document.join(document.segments) == text`.
 
     Args:
         text: what to translate.
         language: ISO 639 code in lower case, for its abbreviations and ordinals; a language that
             sentencex does not know gets general rules.
+        letterless: whether sentences without letters are segments too.
 
     Example:
         >>> split_document("Guten Morgen.\\n\\nEin Hund bellt.\\n", "de").segments
@@ -89,7 +98,7 @@ def split_document(text: str, language: str) -> Document:
     gaps: list[str] = []
     segments: list[str] = []
     end = 0
-    for start, stop in _segment_spans(text, language):
+    for start, stop in _segment_spans(text, language, letterless):
         gaps.append(text[end:start])
         segments.append(text[start:stop])
         end = stop
@@ -97,26 +106,29 @@ def split_document(text: str, language: str) -> Document:
     return Document(tuple(gaps), tuple(segments))
 
 
-def whole_document(text: str) -> Document:
-    """The text as one segment, whatever it holds but white space.
+def whole_document(text: str, *, letterless: bool = False) -> Document:
+    """The text as one segment, if it has a letter.
 
     Breaks within it, line ends among them, are spaces in the segment; white space around it is gap.
+
+    Args:
+        letterless: whether a text without letters, but not only white space, is a segment too.
 
     Example:
         >>> whole_document("Tom is in the office.\\nWhere is Tom?\\n").segments
         ('Tom is in the office. Where is Tom?',)
     """
     inner = text.strip()
-    if not inner:
+    if not inner or not (letterless or has_letters(inner)):
         return Document((text,), ())
     start = text.index(inner)
     segment = _WHITE_SPACE.sub(lambda run: " " if _BREAK.search(run[0]) else run[0], inner)
     return Document((text[:start], text[start + len(inner) :]), (segment,))
 
 
-def is_readable(text: str) -> bool:
-    """Whether a text has a letter or digit; a sentence without any is not translated."""
-    return _READABLE.search(text) is not None
+def split_cells(line: str) -> list[str]:
+    """The stretches of a line between tabs and whatever else ends a segment; none is empty."""
+    return _CELL.findall(line)
 
 
 def split_long(segment: str, length: Callable[[str], int], limit: int) -> tuple[list[str], bool]:
@@ -150,14 +162,14 @@ def split_long(segment: str, length: Callable[[str], int], limit: int) -> tuple[
     return parts, len(parts) > 1
 
 
-def _segment_spans(text: str, language: str) -> Iterator[tuple[int, int]]:
+def _segment_spans(text: str, language: str, letterless: bool) -> Iterator[tuple[int, int]]:
     """Start and end of every segment of the text."""
     for cell in _CELL.finditer(text):
         start = cell.start()
         for end in _sentence_ends(cell.group(), language):
             stop = cell.start() + end
             trimmed = _TRIMMED.search(text, start, stop)
-            if trimmed and _READABLE.search(text, *trimmed.span()):
+            if trimmed and (letterless or has_letters(trimmed[0])):
                 yield trimmed.span()
             start = stop
 

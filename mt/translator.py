@@ -29,6 +29,7 @@ from mt.ensemble import EnsembleEngine, check_alike, joint_identity
 from mt.errors import BundleError, InputError
 from mt.flags import Segment, find_flags
 from mt.fusion import FusionEngine, check_fits
+from mt.language import has_letters
 from mt.likelihood import PairScore, score_pairs
 from mt.reading import Reading, read_segment
 from mt.reranking import Reranker, Rescored
@@ -46,7 +47,7 @@ class SegmentPlan:
     segment: str
     sources: tuple[tuple[int, ...], ...]
     """Token ids of each part to translate: one, more if the segment was split, none if it has no
-    token and passes through as it is."""
+    letter or no token and passes through as it is."""
     case: Case
     """The case that the translation is put into; `sources` are truecased."""
 
@@ -353,7 +354,7 @@ class Translator:
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
-        document = cut_document(text, self.source_language, self.segmentation)
+        document = cut_document(text, self.source_language, self.segmentation, self.task)
         return Plan(document, tuple(map(self._plan_segment, document.segments)))
 
     def search(
@@ -393,6 +394,8 @@ class Translator:
         return join(plan.document, [self._finish_segment(each, rest) for each in plan.segments])
 
     def _plan_segment(self, segment: str) -> SegmentPlan:
+        if self.task == "translate" and not has_letters(segment):  # cut by somebody else
+            return SegmentPlan(segment, (), Case.ORDINARY)
         truecases = self.search_config.truecase
         reading = read_segment(segment, self._tokenizers.source, truecases=truecases)
         return SegmentPlan(segment, tuple(map(tuple, self._parts(reading))), reading.case)
@@ -413,7 +416,7 @@ class Translator:
             list(zip(plan.sources, nth[0], strict=True)),
             self._suspicious(plan.segment),
         )
-        flags = find_flags([outcome], self.source_language, self.target_language)
+        flags = find_flags([outcome], self.source_language, self.target_language, self.task)
         return SegmentTranslation(candidates, frozenset(flags))
 
     def _candidate(self, hypotheses: Sequence[Hypothesis], case: Case) -> Candidate:

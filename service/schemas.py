@@ -45,7 +45,9 @@ class TranslateBody(BaseModel):
     source: Source = Field(description="Language code of the texts, or `auto`.")
     target: Target = Field(description="Language code to translate to.")
     format: Literal["text", "html", ""] | None = Field(
-        "text", description="Tags of `html` stay as they are; the text between is translated."
+        "text",
+        description="Tags of `html` stay as they are; the text between is translated. "
+        "A line end in it is white space, but in `<pre>`.",
     )
     alternatives: Count | Literal[""] | None = Field(
         0, description="Further translations to return."

@@ -138,7 +138,8 @@ class Explainer:
     def _read(self, text: str) -> tuple[str, Reading]:
         """The segment, and what the model is shown of it."""
         config = self.config
-        segments = cut_document(text, config.source_language, config.segmentation).segments
+        document = cut_document(text, config.source_language, config.segmentation, config.task)
+        segments = document.segments
         if not segments:
             raise InputError("there is nothing to explain: the sentence has no words")
         if len(segments) > 1:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mt.language import has_letters
-from mt.markup.elements import text_spans
+from mt.markup.elements import Span, text_spans
 from mt.markup.references import between_unknown, escape, unescape
 from mt.markup.syntax import Kind
 
@@ -39,6 +39,8 @@ class Markup:
     texts: tuple[str, ...]
     """The texts to translate in reading order, their references read; each has a letter. White
     space at their ends belongs to them."""
+    preformatted: tuple[bool, ...]
+    """Of each text whether its line ends are seen, as in <pre>."""
 
     def join(self, translations: Sequence[str]) -> str:
         """The text with `translations[i]` in the place of `texts[i]`, escaped.
@@ -69,20 +71,22 @@ def split_markup(text: str, kind: Kind, ignore_tags: frozenset[str] = frozenset(
     gaps: list[str] = []
     originals: list[str] = []
     texts: list[str] = []
+    preformatted: list[bool] = []
     end = 0
-    for start, stop in _spans(text, kind, ignore_tags):
+    for start, stop, has_lines in _spans(text, kind, ignore_tags):
         readable = unescape(text[start:stop], kind)
         if has_letters(readable):
             gaps.append(text[end:start])
             originals.append(text[start:stop])
             texts.append(readable)
+            preformatted.append(has_lines)
             end = stop
     gaps.append(text[end:])
-    return Markup(kind, tuple(gaps), tuple(originals), tuple(texts))
+    return Markup(kind, tuple(gaps), tuple(originals), tuple(texts), tuple(preformatted))
 
 
-def _spans(text: str, kind: Kind, ignore_tags: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of every stretch of text between markup."""
-    for start, stop in text_spans(text, kind, ignore_tags):
+def _spans(text: str, kind: Kind, ignore_tags: frozenset[str]) -> Iterator[Span]:
+    """Every stretch of text between markup."""
+    for start, stop, preformatted in text_spans(text, kind, ignore_tags):
         for begin, end in between_unknown(text[start:stop], kind):
-            yield start + begin, start + end
+            yield Span(start + begin, start + end, preformatted)

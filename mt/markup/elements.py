@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from mt.markup.syntax import Kind, Role, Token, attributes, hides_its_end, next_token, raw_text_end
 
@@ -42,11 +43,23 @@ VOID = frozenset(
 ENDED_BY_THE_NEXT = frozenset({"dd", "dt", "li", "option", "p", "td", "th", "tr"})
 """Elements of HTML that end where another of their kind begins, at the latest."""
 
+PREFORMATTED = frozenset({"listing", "pre", "textarea"})
+"""Elements of HTML, and of XHTML read as XML, in which a line end is no mere white space."""
+
 _UNTOUCHED = (COMPUTER_TEXT | FOREIGN | RAW) - {"title"}
 
 
-def text_spans(text: str, kind: Kind, ignore_tags: frozenset[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of every stretch that is text to translate, in their order; some are empty."""
+class Span(NamedTuple):
+    """A stretch of text: text[start:end]."""
+
+    start: int
+    end: int
+    preformatted: bool
+    """Whether it stands in an element of PREFORMATTED."""
+
+
+def text_spans(text: str, kind: Kind, ignore_tags: frozenset[str]) -> Iterator[Span]:
+    """Every stretch that is text to translate, in their order; some are empty."""
     reader = _HTMLReader(text, ignore_tags) if kind == "html" else _Reader(text, kind, ignore_tags)
     return reader.spans()
 
@@ -63,12 +76,13 @@ class _Reader:
         self._raw_to = 0  # up to here there is no markup
         self._untouched_from: int | None = None  # depth of the outermost element left as it is
 
-    def spans(self) -> Iterator[tuple[int, int]]:
+    def spans(self) -> Iterator[Span]:
         position: int | None = 0
         while position is not None:
             token = next_token(self._text, max(position, self._raw_to), self._kind)
             if self._translates_at(position):
-                yield position, token.start if token else len(self._text)
+                end = token.start if token else len(self._text)
+                yield Span(position, end, any(self._count[name] for name in PREFORMATTED))
             position = self._after(token) if token else None
 
     def _translates_at(self, position: int) -> bool:

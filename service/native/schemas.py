@@ -16,7 +16,7 @@ from service.descriptions import of_server
 from service.errors import Kind
 from service.native.fields import Body, ModelName, Source, Target, Texts
 from service.parameters import clean
-from service.texts.cutting import Sentences
+from service.texts.cutting import Format, Sentences
 from service.texts.sharing import Origin
 
 NOT_PER_REQUEST = (
@@ -76,11 +76,13 @@ class TranslateRequest(Body):
     model: ModelName | None = None
     """Name of the model to use. It gives both languages, and refuses others. If neither `model`
     nor `target` is given, it is the server's default model."""
-    format: Literal["text", "html", "xml"] = "text"
+    format: Format = "text"
     """Markup of html and xml stays as it is; the text within is translated."""
-    sentences: Sentences = "split"
+    sentences: Sentences | None = None
     """split: line ends and ends of sentences both end a segment, the unit of translation. unwrap: a
-    single line end counts as a space. whole: each text is one segment."""
+    single line end between lines with letters counts as a space, but not in <pre>. whole: each text
+    is one segment. null: unwrap for html, where a line end is white space, split for text and xml.
+    """
     n_best: int = Field(1, ge=1, json_schema_extra=of_server(maximum="max_n_best"))
     """Translations of each text: the best one and n_best - 1 alternatives. There may be fewer. No
     more than the beam size, unless they are drawn (`temperature`)."""
@@ -131,7 +133,8 @@ class NativeErrorBody(Body):
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": NativeErrorBody} for code in (400, 401, 403, 404, 408, 413, 429, 500, 503, 504)
+    code: {"model": NativeErrorBody}
+    for code in (400, 401, 403, 404, 408, 413, 415, 429, 500, 503, 504)
 }
 """How a route that works for a client says that it may fail."""
 
@@ -172,7 +175,8 @@ class SegmentResult(Body):
     score: float = Field(ge=0, le=1, examples=[0.71])
     """Geometric mean of the probabilities of the tokens written."""
     flags: list[str] = Field(examples=[[]])
-    """Reasons for a closer look, such as "repeated"; `mt.flags` defines each."""
+    """Reasons for a closer look, such as "repeated", or "numbers" where the translation lacks
+    digits of the source; `mt.flags` defines each."""
     provenance: Provenance
 
 

@@ -1,22 +1,28 @@
 """Which stretches of a text are translated, and what stands around them.
 
 Knows plain text, HTML and XML, and how lines and sentences are to be told apart. Does not know
-languages or models. Whatever a style says, what is not translated stays byte for byte.
+languages or models. Whatever a style says, what stands in no segment stays byte for byte. Only a
+line end inside a segment, with the white space around it, is not kept: there it is a space.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from typing import Literal, NamedTuple
 
+from mt.language import has_letters
 from mt.markup import Markup, split_markup
-from mt.text import Document, is_readable, split_document, whole_document
+from mt.text import Document, split_cells, split_document, whole_document
 from mt.translation import Frame
 
+Format = Literal["text", "html", "xml"]
 Sentences = Literal["split", "unwrap", "whole"]
+
+USUAL: Mapping[Format, Sentences] = {"text": "split", "html": "unwrap", "xml": "split"}
+"""How lines and sentences are told apart where nobody says. In HTML a line end is white space."""
 
 # One line end between two lines that both hold something: hard-wrapped text, or a source file.
 _WRAP = re.compile(r"(?<=\S)[^\S\n]*\n[^\S\n]*(?=\S)")
@@ -26,13 +32,15 @@ _WRAP = re.compile(r"(?<=\S)[^\S\n]*\n[^\S\n]*(?=\S)")
 class Style:
     """How a text is to be read."""
 
-    format: Literal["text", "html", "xml"] = "text"
-    sentences: Sentences | Literal["unsplit"] = "split"
+    format: Format = "text"
+    sentences: Sentences | None = None
     """split: a line end and the end of a sentence both end a segment. unwrap: a single line end is
-    a space. whole: the text is one segment, if it holds a letter or digit. unsplit: the same,
-    whatever it holds, for models that take texts as a whole."""
+    a space where the lines (in a table, the cells) on both its sides have a letter, but not in
+    <pre>. whole: the text, or each text between markup, is one segment. None: as is USUAL."""
     ignore_tags: frozenset[str] = frozenset()
     """Elements of markup that are left as they are."""
+    letterless: bool = False
+    """Whether what has no letter is a segment too, as it is to a model that answers."""
 
 
 class Cut(NamedTuple):
@@ -45,11 +53,16 @@ class Cut(NamedTuple):
 
 def cut(text: str, language: str, style: Style) -> Cut:
     """Cut a text; `language` as in `mt.text.split_document`."""
+    sentences = style.sentences or USUAL[style.format]
     if style.format == "text":
-        document = _document(text, language, style.sentences)
+        document = _document(text, language, sentences, style.letterless)
         return Cut(document.segments, document)
     markup = split_markup(text, style.format, style.ignore_tags)
-    documents = [_document(each, language, style.sentences) for each in markup.texts]
+    preformatted: Sentences = "split" if sentences == "unwrap" else sentences
+    documents = [
+        _document(each, language, preformatted if has_lines else sentences, style.letterless)
+        for each, has_lines in zip(markup.texts, markup.preformatted, strict=True)
+    ]
     segments = tuple(segment for document in documents for segment in document.segments)
     return Cut(segments, _MarkedUp(markup, documents))
 
@@ -72,11 +85,29 @@ def _shares(items: Sequence[str], counts: Sequence[int]) -> Iterator[Sequence[st
         yield items[start:stop]
 
 
-def _document(text: str, language: str, sentences: Sentences | Literal["unsplit"]) -> Document:
-    if sentences == "split":
-        return split_document(text, language)
+def _document(text: str, language: str, sentences: Sentences, letterless: bool) -> Document:
+    if sentences == "whole":
+        return whole_document(text, letterless=letterless)
     if sentences == "unwrap":
-        return split_document(_WRAP.sub(" ", text), language)
-    if sentences == "whole" and not is_readable(text):
-        return Document((text,), ())
-    return whole_document(text)
+        return _unwrapped(text, language, letterless)
+    return split_document(text, language, letterless=letterless)
+
+
+def _unwrapped(text: str, language: str, letterless: bool) -> Document:
+    # As long as the text, so that segments stand in the one where they stand in the other.
+    flat = _WRAP.sub(lambda wrap: " " * len(wrap[0]) if _goes_on(wrap) else wrap[0], text)
+    document = split_document(flat, language, letterless=letterless)
+    pairs = zip(document.gaps, (*document.segments, ""), strict=True)
+    ends = accumulate(map(len, chain.from_iterable(pairs)), initial=0)
+    stretches = [text[start:end] for start, end in pairwise(ends)]
+    segments = tuple(_WRAP.sub(" ", segment) for segment in stretches[1:-1:2])
+    return Document(tuple(stretches[::2]), segments)
+
+
+def _goes_on(wrap: re.Match[str]) -> bool:
+    """Whether a line goes on behind its end: both cells that meet there have a letter."""
+    text, (start, end) = wrap.string, wrap.span()
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    stop = text.find("\n", end)
+    behind = text[end : stop if stop >= 0 else None]
+    return has_letters(split_cells(before)[-1]) and has_letters(split_cells(behind)[0])

@@ -57,7 +57,7 @@ class Answer:
     detection: Detection | None = None
     """Only where the source language was to be detected."""
     way: Way | None = None
-    """None for a text that came back unchanged."""
+    """None for a text that came back unchanged: one without letters, or in the target language."""
     segments: tuple[Segment, ...] = ()
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mt.errors import MTError
-from mt.language import Detection, Detector, has_letters
+from mt.language import Detection, Detector
 from mt.translation import SegmentTranslation, given, join
 from service.errors import Kind, ServiceError
 from service.settings import Settings
@@ -189,8 +189,9 @@ class TranslationService:
     async def translate(self, job: Job, progress: Progress | None = None) -> list[Outcome]:
         """Translate texts, in their order.
 
-        A text without letters, or already in the target language, comes back unchanged. If the
-        caller is cancelled, the texts give their places in the queue back.
+        A text without letters, or already in the target language, comes back unchanged; only a
+        question without letters goes to the model that answers. If the caller is cancelled, the
+        texts give their places in the queue back.
 
         Raises:
             ServiceError: TOO_LARGE, OVERLOADED; UNSUPPORTED_LANGUAGE, languages cannot be detected.
@@ -216,17 +217,20 @@ class TranslationService:
         if source is None:
             detection = self.detect(_words(text, job.style))[0]
             source = detection.language
-        piece = _Piece(text, cut(text, source, job.style), source, detection)
+        answers = job.model is not None and job.model.task == "answer"
+        style = dataclasses.replace(job.style, letterless=answers)
+        piece = _Piece(text, cut(text, source, style), source, detection)
+        if not piece.cut.segments:
+            return piece
         if job.model is not None:
             piece.way = Way((job.model,))
-        elif source != job.target and has_letters(text):
+        elif source != job.target:
             try:
                 piece.way = self.find_way(source, job.target)
             except ServiceError as error:  # of a text whose language was detected
                 piece.refusal = error
         if piece.way and piece.way.unsplit:
-            style = dataclasses.replace(job.style, sentences="unsplit")
-            piece.cut = cut(text, source, style)
+            piece.cut = cut(text, source, dataclasses.replace(style, sentences="whole"))
         return piece
 
     async def _translate_by(

@@ -53,6 +53,19 @@ def test_questions_are_answered_in_their_order_each_as_a_whole():
     ask(conversation, workers, catalogue=catalogue())
 
 
+@pytest.mark.parametrize("segmentation", ["sentences", "whole"])
+def test_a_question_without_letters_is_answered_all_the_same(segmentation):
+    workers = StubWorkers()
+
+    async def conversation(client):
+        response = await client.http.post("/v1/answer", json={"questions": ["2+2?", " "]})
+        assert response.json()["answers"][1]["text"] == " "
+        assert workers.segments == ["2+2?"]
+
+    served = Catalogue([stub_model("de-en"), answering(segmentation=segmentation)])
+    ask(conversation, workers, catalogue=served)
+
+
 def test_a_story_is_put_behind_each_question_and_one_question_needs_no_list():
     workers = StubWorkers()
 

@@ -126,6 +126,22 @@ def test_sentences_are_cut_as_asked_for():
     ask(conversation, workers, cache_bytes=2**20)
 
 
+def test_lines_without_letters_and_preformatted_ones_are_never_unwrapped():
+    workers = StubWorkers()
+
+    async def conversation(client):
+        text = ["Guten Tag.\n---\n***\n2026", "a  \t\n  ---"]
+        found = await texts(client, text, split_sentences="nonewlines")
+        assert found == ["GUTEN TAG.\n---\n***\n2026", "A  \t\n  ---"]
+        assert workers.segments == ["Guten Tag.", "a"]
+        text = ["<pre>Guten\nMorgen.\nGute Nacht.</pre>"]
+        assert await texts(client, text, tag_handling="html") == [
+            text[0].upper().replace("PRE", "pre")
+        ]
+
+    ask(conversation, workers)
+
+
 def test_tags_stay_and_what_ignored_ones_hold_stays():
     async def conversation(client):
         text = ['<p class="a">Bitte <x id="3">nicht</x> lesen &amp; <keep>so</keep> lassen</p>']

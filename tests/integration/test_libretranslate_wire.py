@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -151,6 +152,55 @@ def test_a_form_that_is_not_utf_8_is_refused_and_not_mangled(content, query):
     ask(conversation)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("name", ["q", "alternatives"])
+def test_a_number_that_json_does_not_have_is_named(name, number):
+    async def conversation(client):
+        content = f'{{"source": "de", "target": "en", "{name}": {number}}}'
+        response = await client.http.post("/translate", content=content, headers=JSON)
+        assert response.status_code == 400
+        assert response.json() == {"error": f"Invalid JSON format: {number} is no number of JSON"}
+
+    ask(conversation)
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, "missing"),
+        ({"content-type": "text/plain;charset=UTF-8"}, "text/plain"),
+        (
+            {"content-type": "application/x-www-form-urlencoded"},
+            "application/x-www-form-urlencoded",
+        ),
+    ],
+)
+def test_json_without_its_content_type_is_told_so(headers, said):
+    async def conversation(client):
+        content = "\n" + json.dumps(FIELDS)
+        response = await client.http.post("/translate", content=content, headers=headers)
+        assert response.status_code == 400
+        assert response.json()["error"].startswith(
+            f"Invalid request: the body looks like JSON, but its Content-Type is {said};"
+        )
+
+    ask(conversation)
+
+
+@pytest.mark.parametrize("path", ["/translate", "/detect", "/v2/translate", "/v1/translate"])
+def test_a_compressed_body_is_refused_and_its_encoding_named(path):
+    async def conversation(client):
+        content = gzip.compress(json.dumps(FIELDS).encode())
+        headers = JSON | {"content-encoding": "gzip"}
+        response = await client.http.post(path, content=content, headers=headers)
+        assert response.status_code == 415
+        assert "Content-Encoding: gzip is not read" in response.text
+        headers = JSON | {"content-encoding": "Identity"}
+        assert "Content-Encoding" not in (await client.http.post(path, headers=headers)).text
+
+    ask(conversation)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -186,17 +236,58 @@ def test_a_form_with_too_many_fields_is_refused():
     ask(conversation)
 
 
-@pytest.mark.parametrize(
-    "content_type", ["multipart/form-data", "multipart/form-data; boundary=x; charset=undefined"]
+PARTS = "".join(
+    f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+    for name, value in FIELDS.items()
 )
-def test_a_damaged_multipart_form_is_refused(content_type):
+MULTIPART = "multipart/form-data; boundary=x"
+
+
+async def post_multipart(client, content, content_type=MULTIPART):
+    headers = {"content-type": content_type}
+    return await client.http.post("/translate", content=content, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "message"),
+    [
+        ("multipart/form-data", f"{PARTS}--x--", "boundary"),
+        (f'{MULTIPART}; charset="', f"{PARTS}--x--", "quotation mark"),
+        (MULTIPART, PARTS, "ends before its closing boundary"),
+        (MULTIPART, f"{PARTS}--x", "ends before its closing boundary"),
+        (MULTIPART, PARTS[:-3], "ends before its closing boundary"),
+        (MULTIPART, "", "ends before its closing boundary"),
+    ],
+)
+def test_a_damaged_multipart_form_is_refused_and_not_halved(content_type, content, message):
     async def conversation(client):
-        body = b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\nhello\r\n--x--\r\n'
-        response = await client.http.post(
-            "/translate", content=body, headers={"content-type": content_type}
-        )
+        response = await post_multipart(client, content, content_type)
         assert response.status_code == 400
-        assert set(response.json()) == {"error"}
+        assert response.json()["error"].startswith("Invalid request: the form cannot be read: ")
+        assert message in response.json()["error"]
+
+    ask(conversation)
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=ISO-8859-1", "; charset=utf-8"])
+@pytest.mark.parametrize("part", ["name", "value"])
+def test_a_multipart_form_that_is_not_utf_8_is_refused_and_not_mangled(part, charset):
+    async def conversation(client):
+        name, value = (b"\xfc", b"") if part == "name" else (b"api_key", b"Gr\xfc\xdfe")
+        extra = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name, value)
+        content = PARTS.encode() + extra + b"--x--"
+        response = await post_multipart(client, content, MULTIPART + charset)
+        assert (response.status_code, "have to be UTF-8" in response.json()["error"]) == (400, True)
+
+    ask(conversation)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", "utf-16"])
+def test_no_charset_that_a_multipart_form_names_is_followed(charset):
+    # To decode a megabyte of the first two takes minutes.
+    async def conversation(client):
+        response = await post_multipart(client, f"{PARTS}--x--", f"{MULTIPART}; charset={charset}")
+        assert response.json() == {"translatedText": "GRÜSSE\r\nAN ALLE"}
 
     ask(conversation)
 
@@ -260,6 +351,29 @@ def test_a_text_without_letters_comes_back_unchanged_without_the_translator(text
     ask(conversation, workers)
 
 
+def test_numbers_that_stand_alone_among_words_come_back_unchanged():
+    async def conversation(client):
+        text = "Rechnung\n12.05.2023\n+49 30 1234567\nBetrag\t3,50 €\t2026"
+        numbers_stay = "RECHNUNG\n12.05.2023\n+49 30 1234567\nBETRAG\t3,50 €\t2026"
+        assert (await client.translate(text)).json() == {"translatedText": numbers_stay}
+
+    ask(conversation, StubWorkers(convert=lambda line: line.upper().replace("2", "9")))
+
+
+def test_a_line_end_in_html_is_white_space_and_in_text_ends_a_sentence():
+    workers = StubWorkers()
+
+    async def conversation(client):
+        text = "<p>Ein Hund\nläuft über die\nWiese.</p><pre>Ein\nHund</pre>"
+        answer = (await client.translate(text, format="html")).json()
+        expected = "<p>EIN HUND LÄUFT ÜBER DIE WIESE.</p><pre>EIN\nHUND</pre>"
+        assert answer == {"translatedText": expected}
+        assert workers.segments == ["Ein Hund läuft über die Wiese.", "Ein", "Hund"]
+        assert (await client.translate("ja\nnein")).json() == {"translatedText": "JA\nNEIN"}
+
+    ask(conversation, workers)
+
+
 @pytest.mark.parametrize("code", ["de", "en"])
 def test_a_text_already_in_the_target_language_comes_back_unchanged(code):
     async def conversation(client):
@@ -309,6 +423,7 @@ def test_frontend_settings_tell_the_limits_and_languages():
         ("POST", "/languages", 405),
         ("POST", "/health", 405),
         ("GET", "/nothing", 404),
+        ("POST", "/translate/", 404),
     ],
 )
 def test_the_router_refuses_in_the_same_shape(method, path, status):

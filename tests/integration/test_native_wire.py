@@ -86,6 +86,25 @@ def test_each_text_has_a_language_of_its_own():
     assert third["text"] == "42"
 
 
+@pytest.mark.parametrize("fields", [{}, {"model": "en-de"}, {"source": "auto", "target": "en"}])
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_texts_without_letters_come_back_unchanged_by_any_model(fields, form):
+    workers = StubWorkers(convert=lambda line: "changed")
+    texts = ["12.05.2023", " 2026\n", "3,50 €"] + (["<b>5</b>"] if form == "html" else [])
+    answers = translated(texts, workers, format=form, **fields)
+    assert [each["text"] for each in answers] == texts
+    assert [each["segments"] for each in answers] == [[]] * len(texts)
+    assert workers.batches == []
+
+
+def test_numbers_among_other_lines_and_cells_stay():
+    workers = StubWorkers()
+    text = "Rechnung\n12.05.2023\n+49 30 1234567\nBetrag\t3,50 €\t2026"
+    (answer,) = translated(text, workers)
+    assert answer["text"] == "RECHNUNG\n12.05.2023\n+49 30 1234567\nBETRAG\t3,50 €\t2026"
+    assert workers.segments == ["Rechnung", "Betrag"]
+
+
 def test_without_languages_the_default_model_translates():
     (answer,) = translated("This is a dog that runs across the meadow.")
     assert (answer["source"], answer["target"], answer["confidence"]) == ("de", "en", None)
@@ -135,6 +154,16 @@ def test_markup_and_sentences_are_read_as_asked():
     assert [each["source"] for each in answer["segments"]] == ["eins zwei"]
     (answer,) = translated("Eins zwei. Drei vier.", sentences="whole")
     assert len(answer["segments"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "lines"),
+    [("text", ["eins", "zwei"]), ("html", ["eins zwei"]), ("xml", ["eins", "zwei"])],
+)
+def test_a_line_end_is_white_space_in_html_alone_if_nobody_says(form, lines):
+    for fields in ({}, {"sentences": None}):
+        (answer,) = translated("eins\nzwei", format=form, **fields)
+        assert [each["source"] for each in answer["segments"]] == lines
 
 
 # --- Search options ------------------------------------------------------------------------------
@@ -415,7 +444,7 @@ def test_a_stream_has_every_segment_and_then_the_result(accept):
         response = await client.http.post(path, json=body, headers=headers)
         *segments, last = map(json.loads, response.text.splitlines())
         places = [(each["text"], each["index"], each["segment"]["source"]) for each in segments]
-        assert places == [(0, 0, "Eins."), (0, 1, "Zwei."), (1, 0, "42"), (2, 0, "Drei.")]
+        assert places == [(0, 0, "Eins."), (0, 1, "Zwei."), (2, 0, "Drei.")]
         assert last["type"] == "result"
         assert [each["text"] for each in last["translations"]] == ["EINS. ZWEI.", "42", "DREI."]
         rendered = [each for text in last["translations"] for each in text["segments"]]
@@ -462,6 +491,39 @@ def test_segments_are_sent_as_they_finish():
                 "body": b"",
                 "more_body": False,
             }
+            await exchange.task
+
+    run(conversation)
+
+
+def test_a_stream_names_the_pivot_before_it_is_done():
+    async def conversation():
+        workers = StubWorkers()
+        # The second model, which is given upper case, is held after its first segment.
+        workers.convert = lambda text: (text.isupper() and workers.hold(), text.upper())[1]
+        catalogue = stub_catalogue("de-en", "en-fr")
+        async with serving(workers, batch_characters=1, catalogue=catalogue) as client:
+            body = {"texts": ["eins", "zwei"], "source": "de", "target": "fr"}
+            exchange = Exchange(client.app, body)
+            headers = dict((await exchange.message())["headers"])
+            assert headers[b"x-translation-pivot"] == b"en"
+            exchange.leave()
+            await exchange.task
+
+    run(conversation)
+
+
+def test_a_stream_tells_what_is_left_of_a_limit_before_it_is_done():
+    async def conversation():
+        workers = StubWorkers()
+        workers.convert = lambda text: (workers.hold(), text)[1]
+        async with serving(workers, batch_characters=1, characters_per_minute=100) as client:
+            exchange = Exchange(client.app, {"texts": ["eins", "zwei"]})
+            headers = dict((await exchange.message())["headers"])
+            assert headers[b"ratelimit-limit"] == b"100"
+            assert headers[b"ratelimit-remaining"] == b"92"
+            assert b"ratelimit-reset" in headers
+            exchange.leave()
             await exchange.task
 
     run(conversation)

@@ -37,17 +37,24 @@ def test_gaps_and_segments_alternate_through_the_text(text, language):
 
 
 @given(TEXTS, LANGUAGES)
-def test_a_segment_is_readable_trimmed_and_within_one_line(text, language):
+def test_a_segment_has_a_letter_is_trimmed_and_within_one_line(text, language):
     for segment in split_document(text, language).segments:
         assert segment == segment.strip() == segment.strip("\ufeff")
-        assert any(character.isalnum() for character in segment)
+        assert any(character.isalpha() for character in segment)
         assert not breaks(segment)
 
 
 @given(TEXTS, LANGUAGES)
 def test_no_letter_is_left_in_a_gap(text, language):
-    assume("\ufe0f" not in text)  # the selector that makes an emoji of a letter or digit
-    assert not any(c.isalnum() for gap in split_document(text, language).gaps for c in gap)
+    assume("\ufe0f" not in text)  # the selector that makes an emoji of a letter
+    assert not any(c.isalpha() for gap in split_document(text, language).gaps for c in gap)
+
+
+@given(TEXTS, LANGUAGES)
+def test_nothing_but_white_space_is_left_in_a_gap_where_all_is_asked_for(text, language):
+    document = split_document(text, language, letterless=True)
+    assert document.join(document.segments) == text
+    assert not "".join(document.gaps).replace("\ufeff", "").strip()
 
 
 @given(TEXTS, LANGUAGES, st.data())

@@ -15,6 +15,7 @@ from mt.decoding import batches
 from mt.flags import (
     COPIED,
     EMPTY,
+    NUMBERS,
     REPEATED,
     SPLIT,
     TARGET_LANGUAGE,
@@ -40,7 +41,7 @@ TEXTS = st.text(ANY_CHARACTER, max_size=20) | st.lists(
     st.sampled_from(AWKWARD) | st.sampled_from(WORDS), max_size=12
 ).map("".join)
 BREAKS = "\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-FLAGS = {COPIED, EMPTY, REPEATED, SPLIT, TARGET_LANGUAGE, TRUNCATED, UNKNOWN_CHARACTERS}
+FLAGS = {COPIED, EMPTY, NUMBERS, REPEATED, SPLIT, TARGET_LANGUAGE, TRUNCATED, UNKNOWN_CHARACTERS}
 
 
 @cache
@@ -66,6 +67,19 @@ def test_what_stands_around_sentences_survives(text):
     assert translation.text.endswith(plan.document.gaps[-1])
     if not plan.sources:
         assert (translation.text, translation.score) == (text, 1.0)
+
+
+LETTERLESS = st.text(ANY_CHARACTER.filter(lambda c: not c.isalpha() and c != "\n")) | st.text(
+    "0123456789½٣.,:/+- €%\t\xa0\r"
+)
+
+
+@given(st.lists(LETTERLESS | st.sampled_from(WORDS), max_size=6))
+@settings(max_examples=60)
+def test_a_line_without_letters_comes_back_as_it_is(lines):
+    (translation,) = translator().translate(["\n".join(lines)])
+    for before, after in zip(lines, translation.text.split("\n") if lines else [], strict=True):
+        assert after == before or any(character.isalpha() for character in before)
 
 
 @given(TEXTS)

@@ -1,5 +1,7 @@
 """Which stretches of a text are translated, by its style."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +35,44 @@ def test_a_blank_line_ends_a_paragraph_all_the_same():
     assert shouted(" a\nb\n\n\tc\n", Style(sentences="unwrap")) == " A B\n\n\tC\n"
 
 
+def test_what_has_no_letter_is_never_joined_to_a_sentence():
+    text = "Guten Tag.\n---\n***\n2026\nGute\nNacht 7\n8"
+    assert segments(text, sentences="unwrap") == ["Guten Tag.", "Gute Nacht 7"]
+    assert shouted(text, Style(sentences="unwrap")) == (
+        "GUTEN TAG.\n---\n***\n2026\nGUTE NACHT 7\n8"
+    )
+    assert shouted("a  \t\n  ---", Style(sentences="unwrap")) == "A  \t\n  ---"
+
+
+def test_a_cell_without_a_letter_is_joined_to_no_other_line():
+    style = Style(sentences="unwrap")
+    assert shouted("Betrag\t3,50\nzahlen\n7\tja", style) == "BETRAG\t3,50\nZAHLEN\n7\tJA"
+    assert shouted("Betrag\tund\nSumme", style) == "BETRAG\tUND SUMME"
+
+
+def test_a_line_end_between_two_sentences_stays():
+    assert shouted("One. \r\n Two\n three.", Style(sentences="unwrap")) == "ONE. \r\n TWO THREE."
+
+
+@pytest.mark.parametrize("tag", ["pre", "textarea", "listing"])
+def test_preformatted_text_keeps_its_lines(tag):
+    text = f"<{tag}>One\ntwo.\n three</{tag}><p>four\nfive</p>"
+    style = Style("xml", "unwrap")
+    assert shouted(text, style) == f"<{tag}>ONE\nTWO.\n THREE</{tag}><p>FOUR FIVE</p>"
+
+
+def test_a_line_end_is_white_space_in_html_unless_it_is_asked_for():
+    text = "<p>Ein Hund\nläuft.</p><pre>Ein\nHund</pre>"
+    assert segments(text, format="html") == ["Ein Hund läuft.", "Ein", "Hund"]
+    assert segments(text, format="html", sentences="split") == ["Ein Hund", "läuft.", "Ein", "Hund"]
+    assert segments(text, format="xml") == segments(text, format="html", sentences="split")
+
+
+def test_what_has_no_letter_is_a_segment_where_it_is_asked_for():
+    for sentences in ("split", "unwrap", "whole"):
+        assert segments("2+2?", sentences=sentences, letterless=True) == ["2+2?"]
+
+
 def test_a_text_may_be_one_segment():
     assert segments(" One. Two\nthree.\t\nFour\n", sentences="whole") == ["One. Two three. Four"]
     assert shouted("\n One.\nTwo \n", Style(sentences="whole")) == "\n ONE. TWO \n"
@@ -41,7 +81,9 @@ def test_a_text_may_be_one_segment():
     assert shouted("\xa0a\xa0b\u3000", Style(sentences="whole")) == "\xa0A\xa0B\u3000"
 
 
-@pytest.mark.parametrize("text", ["", " \n", "--- !", "\n", "1\ufe0f\u20e3"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "--- !", "\n", "1\ufe0f\u20e3", "12.05.2023\n\t3,50 €\n 7\u2028"]
+)
 def test_where_there_is_nothing_to_translate_nothing_changes(text):
     for sentences in ("split", "unwrap", "whole"):
         assert segments(text, sentences=sentences) == []
@@ -62,13 +104,41 @@ def test_tags_named_keep_what_is_in_them():
     assert shouted("<a>one <x>two</x> three</a>", style) == "<a>ONE <x>two</x> THREE</a>"
 
 
-TEXTS = st.text("aB .\n\t\r<>&;/=\"'", max_size=60)
+TEXTS = st.text("aB7 .-\n\t\r\xa0\u2028<>&;/=\"'", max_size=60)
 
 
 @given(TEXTS, st.sampled_from(["text", "html", "xml"]))
 def test_what_is_not_changed_comes_back_byte_for_byte(text, kind):
-    cut_up, frame = cut(text, "en", Style(kind))
+    cut_up, frame = cut(text, "en", Style(kind, "split"))
     assert frame.join(list(cut_up)) == text
+
+
+# Sentences and cells that meet at line ends, which single characters seldom make.
+LINES = st.lists(
+    st.sampled_from(
+        ["a", "B", "7", "a.", "B. a", "7.", "-", "\n", "\r\n ", "\n\n", "\t", " ", "\u2028"]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(TEXTS | LINES)
+def test_an_unwrapped_text_keeps_all_that_is_no_segment(text):
+    cut_up, frame = cut(text, "en", Style(sentences="unwrap"))
+    marked = frame.join(["X"] * len(cut_up))
+    words = [re.escape(each).replace(r"\ ", r"\s+") for each in cut_up]
+    pairs = zip(map(re.escape, marked.split("X")), [*words, ""], strict=True)
+    assert re.fullmatch("".join(gap + word for gap, word in pairs), text)
+
+
+@given(TEXTS | LINES)
+def test_an_unwrapped_text_keeps_its_lines_without_letters(text):
+    joined = shouted(text, Style(sentences="unwrap"))
+    assert letterless_lines(joined) == letterless_lines(text)
+
+
+def letterless_lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if not any(c.isalpha() for c in line)]
 
 
 @given(TEXTS, st.sampled_from(["unwrap", "whole"]))

@@ -11,6 +11,7 @@ import mt.flags
 from mt.flags import (
     COPIED,
     EMPTY,
+    NUMBERS,
     REPEATED,
     SPLIT,
     TARGET_LANGUAGE,
@@ -99,4 +100,52 @@ def test_every_flag_is_defined_where_it_is_named():
     named = re.findall(r'^([A-Z_]+) = "([a-z_]+)"\n"""', text, re.MULTILINE)
     assert all(name == value.upper() for name, value in named)
     assert [getattr(mt.flags, name) for name, _ in named] == [value for _, value in named]
-    assert len(named) == 7
+    assert len(named) == 8
+
+
+@pytest.mark.parametrize(
+    ("source", "translation"),
+    [
+        ("Straße 17 seit 1998", "since 1998 in 17 Street"),
+        ("1.000 Euro", "1,000 euros"),
+        ("1.000.000,50 Euro", "1000000.50 euros"),
+        ("1000 Euro", "1 000 euros"),
+        ("1'000 Euro", "1\u202f000 euros"),
+        ("3,50 Euro", "3.50 euros"),
+        ("am 12.05.2023", "on 05/12/2023"),
+        ("um 15.30 Uhr", "at 15:30"),
+        ("Band 3 100 Seiten", "volume 3, 100 pages"),
+        ("zwölf Hunde", "12 dogs"),
+        ("٣ كلاب", "3 dogs"),
+        ("\uff11\uff12 Hunde", "12 dogs"),
+        ("5 m²", "5 square metres"),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_not_lost(source, translation):
+    assert flags(segment(source, translation)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "translation"),
+    [
+        ("Straße 17 seit 1998", "in the street for five years"),
+        ("Straße 17 seit 1998", "in 17 Street since 1989"),
+        ("1.000 Euro", "10,000 euros"),
+        ("1000 Euro", "100 euros"),
+        ("11 von 11 Hunden", "11 dogs"),
+        ("17 Hunde", "117 dogs"),
+        ("um 15:00 Uhr", "at 3 pm"),
+        ("der 2. Hund", "the second dog"),
+        ("5 Hunde", "five dogs"),
+        ("05:30", "5:30"),
+        ("3,5 Euro", "35 euros"),
+    ],
+)
+def test_a_number_that_is_not_in_the_translation_is_flagged(source, translation):
+    assert flags(segment(source, translation)) == [NUMBERS]
+    assert flags(GOOD, segment(source, translation), GOOD) == [NUMBERS]
+
+
+def test_an_answer_need_not_repeat_the_numbers_of_its_question():
+    question = segment("What is 2 + 2?", "four")
+    assert list(find_flags([question], "en", "en", "answer")) == []

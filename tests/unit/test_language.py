@@ -83,10 +83,29 @@ def test_what_is_not_clear_is_not_rather_another_language() -> None:
     assert not is_rather("Was will Tom?", "en", expected="de")
 
 
-@pytest.mark.parametrize("text", ["", "42 %", "☃ 🎉", "\ud800"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "42 %",
+        "☃ 🎉",
+        "\ud800",
+        "12.05.2023",
+        "٣٤",
+        "½ Ⅳ ²",
+        "\u2139\ufe0f",
+        "1\ufe0f\u20e3",
+        "_",
+    ],
+)
 def test_a_text_without_letters_is_in_no_language(text: str) -> None:
     assert not has_letters(text)
     assert not is_rather(text, "en", expected="de")
+
+
+@pytest.mark.parametrize("text", ["5 kg", "犬", "二", "ב", "ª", "ß", "\u2139", "\u2139\ufe0f ja"])
+def test_a_letter_of_any_script_is_one(text: str) -> None:
+    assert has_letters(text)
 
 
 def test_no_text_is_in_a_language_unknown_to_the_classifier() -> None:

@@ -27,6 +27,7 @@ def test_tags_stand_in_the_gaps():
         gaps=("<p>", "<b>", "</b>", "</p>\n"),
         originals=("Ein ", "Hund", " bellt."),
         texts=("Ein ", "Hund", " bellt."),
+        preformatted=(False, False, False),
     )
     assert markup.join(["A ", "dog", " barks."]) == "<p>A <b>dog</b> barks.</p>\n"
 
@@ -34,11 +35,20 @@ def test_tags_stand_in_the_gaps():
 @pytest.mark.parametrize("kind", ["html", "xml"])
 def test_a_text_without_markup_is_one_text(kind):
     assert split_markup("Ja.\n\nNein.", kind).texts == ("Ja.\n\nNein.",)
-    assert split_markup("", kind) == Markup(kind, gaps=("",), originals=(), texts=())
+    assert split_markup("", kind) == Markup(kind, ("",), (), (), ())
 
 
 def test_what_has_no_letter_is_gap():
     assert html("<td>7 &amp; 8</td><td> \n</td><td>--- &nbsp;</td><td>&uuml;</td>") == ["ü"]
+
+
+@pytest.mark.parametrize("kind", ["html", "xml"])
+def test_texts_are_preformatted_where_line_ends_are_seen(kind):
+    source = "ja<pre>ja <b>ja</b> ja</pre>ja<listing>ja</listing><p>ja</p>"
+    markup = split_markup(source, kind)
+    assert markup.preformatted == (False, True, True, True, False, True, False)
+    area = split_markup("<textarea>ja</textarea>ja", kind)  # in HTML left as it is
+    assert area.preformatted == ((False,) if kind == "html" else (True, False))
 
 
 def test_the_translations_have_to_be_as_many_as_the_texts():

@@ -65,7 +65,7 @@ def test_what_is_not_given_is_not_set():
         {"texts": "a", "search": {"batch_rows": 5}},
         {"texts": "a", "search": {"length_penalty": float("nan")}},
         {"texts": "a", "format": "pdf"},
-        {"texts": "a", "sentences": None},
+        {"texts": "a", "sentences": "unsplit"},
     ],
 )
 def test_what_is_not_of_the_schema_is_refused(fields):
@@ -181,7 +181,9 @@ def written(work, accept="") -> str:
     """All that is sent of the events of some work."""
 
     async def run() -> str:
-        response = await stream(work, lambda error: {"type": "error", "why": error.kind}, accept)
+        response = await stream(
+            work, lambda error: {"type": "error", "why": error.kind}, accept, {}
+        )
         return b"".join([chunk async for chunk in response.body_iterator]).decode()
 
     return asyncio.run(run())
@@ -236,7 +238,7 @@ def test_work_ends_when_nobody_takes_its_events_any_more():
         return {}
 
     async def leave() -> None:
-        response = await stream(work, lambda error: {}, "")
+        response = await stream(work, lambda error: {}, "", {})
         await anext(response.body_iterator)
         async with asyncio.timeout(5):
             await response.body_iterator.aclose()

@@ -48,10 +48,25 @@ def test_other_tasks_are_refused(kind):
     ],
 )
 def test_a_whole_text_is_one_segment_whatever_it_holds(text, segments):
-    document = whole_document(text)
+    document = whole_document(text, letterless=True)
     assert document.segments == segments
     ends = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     assert document.gaps == (ends if segments else (text,))
+
+
+@pytest.mark.parametrize("segmentation", ["sentences", "whole"])
+def test_what_has_no_letter_is_answered_and_never_translated(segmentation):
+    numbers = " 12.05.2023\n3,50 €\n2+2?"
+    made = bundle(segmentation=segmentation)
+    translating = Translator.from_bundle(made, engine="fp32")
+    assert translating.plan(numbers).sources == ()
+    assert translating.translate([numbers])[0].text == numbers
+    (cut_elsewhere,) = translating.translate_segments(["2026"])
+    assert (cut_elsewhere.text, cut_elsewhere.score) == ("2026", 1.0)
+    answering = Translator.from_bundle(
+        bundle(task="answer", segmentation=segmentation), engine="fp32"
+    )
+    assert answering.plan("2+2?").sources
 
 
 def test_a_model_of_whole_texts_sees_two_sentences_as_one_segment():

@@ -65,15 +65,31 @@ def test_an_unknown_language_gets_general_rules():
     assert segments("Ala ma kota. Kot ma mleko.", "xyz") == ["Ala ma kota.", "Kot ma mleko."]
 
 
-@pytest.mark.parametrize("line", ["---", "***", "…", "👍🏽 🇩🇪", "1️⃣", "_", "?!"])
-def test_a_line_without_letter_or_digit_is_gap(line):
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("---", "***", "…", "👍🏽 🇩🇪", "1️⃣", "\u2139\ufe0f", "_", "?!", "7", "½", "²", "Ⅳ", "٣٤"),
+        *("12.05.2023", "3,50 €", "+49 30 1234567", "100 %", "№ 5", "20 °", "2+2=4"),
+    ],
+)
+def test_a_line_without_a_letter_is_gap(line):
     document = split_document(f"Ja.\n{line}\nNein.", "de")
     assert document == Document(gaps=("", f"\n{line}\n", ""), segments=("Ja.", "Nein."))
 
 
-@pytest.mark.parametrize("line", ["7", "½", "犬", "- a", "👍 ja"])
-def test_a_line_with_a_letter_or_digit_is_a_segment(line):
+@pytest.mark.parametrize("line", ["犬", "二", "ב", "- a", "👍 ja", "5 kg", "20 °C", "3ª"])
+def test_a_line_with_a_letter_of_any_script_is_a_segment(line):
     assert segments(line) == [line]
+
+
+def test_a_number_that_is_a_cell_or_a_sentence_of_its_own_is_gap():
+    assert segments("Betrag\t3,50 €\t2026") == ["Betrag"]
+    assert segments("1. Ein Hund bellt.") == ["Ein Hund bellt."]
+
+
+def test_sentences_without_letters_are_segments_where_they_are_asked_for():
+    document = split_document("2 + 2? Ja.\n \n---", "de", letterless=True)
+    assert document.segments == ("2 + 2?", "Ja.", "---")
 
 
 @pytest.mark.parametrize("space", ["\xa0", "\u202f", "\x85", "\u2028"])
