@@ -16,6 +16,7 @@ Shapes: T steps, N rows, I inputs, O outputs.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -180,11 +181,13 @@ class _Course:
         loss = self.task.loss(self.network(inputs), wanted)
         self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.schooling.clip_norm)
-        self.optimizer.step()
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.schooling.clip_norm).item()
         value = loss.item()
-        if not value < float("inf"):
-            raise TrainingError(f"update {update}: the loss is {value}")
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise TrainingError(
+                f"update {update}: the loss is {value}, the norm of its gradient {norm}"
+            )
+        self.optimizer.step()
         running = FADING * running + (1 - FADING) * value / self.task.baseline(length)
         last = stage == len(self.schooling.lengths) - 1
         if not last and running < self.schooling.passed:

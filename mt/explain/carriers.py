@@ -147,12 +147,12 @@ def without_unit(model: Model, layer: int, unit: int) -> Model:
 
 
 def _can_be_followed(choice: Choice, tokenizer: Tokenizer) -> bool:
-    """Whether the tokenizer has all characters, and the words that there are: odd white space may
-    be none to it."""
-    (ids,) = tokenizer.encode([choice.before])
-    return UNKNOWN not in ids and word_number(tokenizer.pieces(ids))[-1] == len(
-        choice.before.split()
-    )
+    """Whether the tokenizer has all characters, of both forms too, and the words that there are:
+    odd white space may be none to it."""
+    forms = [f"{choice.before} {form}" for form in (choice.right, choice.wrong)]
+    before, *whole = tokenizer.encode([choice.before, *forms])
+    words = word_number(tokenizer.pieces(before))[-1]
+    return words == len(choice.before.split()) and not any(UNKNOWN in ids for ids in whole)
 
 
 @torch.no_grad()

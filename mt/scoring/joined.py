@@ -137,6 +137,6 @@ def _bleu(counts: Counts) -> float:
 
 
 def _ratio(counts: Counts) -> float:
-    """Of joined to single; 0 if neither has a word right."""
+    """Of joined to single; 0 where the single ones have a BLEU of 0."""
     joined, single = map(_bleu, counts)
     return joined / single if single else 0.0

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from mt.bundle import BundleConfig, load_bundle
-from mt.config import ModelConfig, Recipe, SearchConfig, parse
+from mt.config import ModelConfig, Recipe, SearchConfig, TrainingConfig, parse
 from mt.corpus import read_pairs
 from mt.errors import ConfigError
 
@@ -107,7 +107,7 @@ def _language(path: Path, option: str) -> str:
 def _updates(targets: list[str]) -> int:
     words = Counter(word for line in targets for word in line.split())
     pieces = len(targets) + sum(count * _pieces(word) for word, count in words.items())
-    per_epoch = pieces / 2048  # the default of training.batch_tokens
+    per_epoch = pieces / TrainingConfig().batch_tokens
     return max(FEWEST_UPDATES, min(MOST_UPDATES, round(EPOCHS * per_epoch)))
 
 

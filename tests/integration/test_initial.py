@@ -16,8 +16,9 @@ from mt.config import load_recipe
 from mt.errors import BundleError, ConfigError, TrainingError
 from mt.parameters import half_precision
 from mt.training import Trainer, open_run
+from mt.training.initial import Halves
 from mt.translator import Translator
-from support.bundles import save_tiny_bundle
+from support.bundles import save_tiny_bundle, tiny_bundle
 from support.commands import assert_mistake, call
 from support.recipes import write_recipe
 
@@ -218,6 +219,20 @@ def test_a_half_that_computes_something_else_with_the_same_shapes_is_refused(
     recipe = write_recipe(tmp_path / "recipe", **SHORT, model__reverse_target=True)
     with pytest.raises(BundleError, match=r"^init_decoder: .* not model\.reverse_target = true"):
         opened(recipe, tmp_path / "model", init_encoder=german, init_decoder=english)
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+@pytest.mark.parametrize("option", ["residual", "output_tanh"])
+def test_a_half_goes_on_with_the_layers_it_has_learned(recipe, tmp_path, half, option):
+    # Layers that are no fused ones in any case: their weights fit with and without the option.
+    bundle = tiny_bundle(encoder_layers=3, decoder_layers=2, peepholes=True)
+    save_bundle(tmp_path / "model", bundle, "")
+    start = Halves({half: tmp_path / "model"}, load_recipe(recipe).data, joint=False)
+    config = bundle.config.model
+    other = config.model_copy(update={option: not getattr(config, option)})
+    start.model(config)
+    with pytest.raises(BundleError, match=rf"^init_{half}: .* has not model\.{option} = "):
+        start.model(other)
 
 
 def test_a_whole_model_of_other_languages_or_another_order_is_refused(german, recipe, tmp_path):

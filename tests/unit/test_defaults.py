@@ -70,7 +70,7 @@ def test_the_run_is_as_long_as_a_text_without_spaces_asks_for(tmp_path):
     line = "".join(IDEOGRAPHS[:20])  # 10 pieces and the end
     text = write(tmp_path, "a.zh", [line] * 10_000)
     recipe = default_recipe(write(tmp_path, "a.en", ["a dog"] * 10_000), text)
-    assert recipe.training.updates == round(30 * 110_000 / 2048)
+    assert recipe.training.updates == round(30 * 110_000 / recipe.training.batch_tokens)
 
 
 def test_fine_tuning_goes_on_with_what_the_model_is_for(tmp_path):

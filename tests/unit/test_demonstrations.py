@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from mt.corpus import Sentences
-from mt.demonstrations import NAMES, explosion, find_demonstration
+from mt.demonstrations import NAMES, copy_memory, explosion, find_demonstration, gradients
 from mt.demonstrations.ablations import ABLATIONS, change
 from mt.demonstrations.adding import Adding
-from mt.demonstrations.carousel import SHUT, carousel
+from mt.demonstrations.carousel import SHUT, _farthest_from_one, carousel
 from mt.demonstrations.clamping import OPEN, clamp_open
 from mt.demonstrations.copy_memory import BLANK, GO, TO_COPY, CopyMemory
 from mt.demonstrations.first_token import FirstToken
@@ -24,6 +24,7 @@ from mt.demonstrations.networks import Network, input_gradients
 from mt.demonstrations.reversal import FIRST_DIGIT, digits, exact_match, longest_at, pairs
 from mt.demonstrations.workspace import Workspace
 from mt.errors import ConfigError
+from mt.files import write_json
 from mt.tokens import END
 from support.models import padded, tiny_config, tiny_model
 
@@ -45,6 +46,10 @@ class TestCarousel:
         kept = carousel(1000, 4, seed=1, forget_bias=8.0)
         assert kept.memory[-1] == pytest.approx(expected(8.0, 1000), rel=1e-4)
         assert kept.gradient == pytest.approx(expected(8.0, 1000), rel=1e-4)
+
+    def test_the_unit_that_is_shown_has_lost_or_gained_most(self):
+        assert _farthest_from_one(torch.tensor([1.0, 0.5, 1.25])) == 0.5
+        assert _farthest_from_one(torch.tensor([0.9, 1.25, 1.0])) == 1.25
 
 
 class TestHalfLife:
@@ -118,6 +123,20 @@ class TestCopyMemory:
             10 * math.log(8) / (delay + 20), rel=1e-5
         )
 
+    def test_blanks_are_no_symbols_to_get_right(self, tmp_path, monkeypatch):
+        def one_symbol_and_blanks(network, task, length, *, seed):
+            _, wanted = drawn(task, length, rows=2)
+            given = torch.full_like(wanted, BLANK)
+            given[-TO_COPY] = wanted[-TO_COPY]
+            yield torch.nn.functional.one_hot(given, task.outputs).float(), wanted
+
+        monkeypatch.setattr(copy_memory, "answers", one_symbol_and_blanks)
+        plan = copy_memory.DEMONSTRATION.smoke
+        plan = plan._replace(schooling=plan.schooling._replace(updates=1))
+        found = copy_memory.show(plan, Workspace(tmp_path)).findings
+        right = [finding.value for finding in found if finding.measure == "symbols right"]
+        assert right == pytest.approx([1 / 10, 1 / 10])
+
     def test_a_curriculum_ends_at_the_length_that_counts(self):
         assert curriculum(2, 10, 2.0) == [2, 4, 8, 10]
         assert curriculum(1, 4, 1.1) == [1, 2, 3, 4]
@@ -152,6 +171,19 @@ class TestSentiment:
         _, wanted = drawn(Sentiment(), 5)
         loss = Sentiment().loss(torch.zeros(5, 200, 1), wanted)
         assert loss.item() == pytest.approx(Sentiment().baseline(5))
+
+    def test_gradients_are_compared_at_the_last_word_twenty_words_back_and_at_the_first(
+        self, tmp_path
+    ):
+        # What its cases have found is read: at each word twice, or three times, the one before.
+        (tmp_path / "cases").mkdir()
+        norms = {"start": [2.0**n for n in range(24)], "trained": [3.0**n for n in range(24)]}
+        for kind in ("lstm", "rnn"):
+            found = {**norms, "accuracy": 0.75, "updates": 9}
+            write_json(tmp_path / "cases" / f"gradients-{kind}.json", found)
+        plan = gradients.DEMONSTRATION.smoke._replace(length=24)
+        shown = gradients.show(plan, Workspace(tmp_path)).findings
+        assert [finding.value for finding in shown] == [2.0**-20, 3.0**-23, 0.75] * 2
 
 
 class TestNetworks:

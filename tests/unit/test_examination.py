@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from mt.datasets.agreement import Choice
+from mt.datasets.agreement import CHANGED, SAME, Choice
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, ConfigError
 from mt.explain.agreement import accuracies, preferences, wilson
-from mt.explain.carriers import BETWEEN, ELSEWHERE, SEED, SUBJECT, find_carrier, without_unit
+from mt.explain.carriers import (
+    BETWEEN,
+    ELSEWHERE,
+    MENTIONED,
+    NEW_SUBJECT,
+    SEED,
+    SUBJECT,
+    find_carrier,
+    without_unit,
+)
 from mt.explain.examination import examine_bundle
 from mt.explain.watched import watch, watched_layers
 from mt.language_model import LanguageModel, LineScore
@@ -147,28 +156,51 @@ def test_the_forget_gate_is_that_of_the_last_piece_of_each_word():
     assert [found.where for found in carrier.forgetting] == [SUBJECT, BETWEEN, ELSEWHERE]
 
 
-def test_the_unit_that_tells_the_forms_best_is_found_and_what_it_is_worth():
+def test_a_person_mentioned_is_no_new_subject():
     bundle = tiny_language_bundle()
     model, tokenizer = load_model(bundle).eval(), bundle.tokenizers.target
-    # The right form is what one unit's cell says, so that unit tells all of them.
-    cells = np.array([gates_of(model, tokenizer, c.before)[1][-1, 5].item() for c in SENTENCES])
-    told = [
-        c._replace(second=bool(x)) for c, x in zip(SENTENCES, cells > np.median(cells), strict=True)
-    ]
+    mentioned, changed, same = (
+        Choice("pronoun", case, before, ("he", "she"), False, "sings.", decider, others)
+        for case, before, decider, others in (
+            ("another person mentioned", "The boy reads to the girl and", 1, (5,)),
+            (CHANGED, "The girl reads and the boy eats and", 5, (1,)),
+            (SAME, "The man reads and the boy eats and", 5, (1,)),
+        )
+    )
+    carrier = find_carrier(model, tokenizer, [mentioned] * 10 + [changed] * 6 + [same] * 5)
+    found = {each.where: each.places for each in carrier.forgetting if each.where != ELSEWHERE}
+    assert found == {SUBJECT: 10 + 6 + 2 * 5, NEW_SUBJECT: 6, MENTIONED: 10}
+
+
+def test_the_unit_that_tells_the_forms_best_is_found_and_measured_on_the_other_half():
+    bundle = tiny_language_bundle()
+    model, tokenizer = load_model(bundle).eval(), bundle.tokenizers.target
+    asked, unit = SENTENCES[1:], 9
+    order = list(range(59))
+    random.Random(SEED).shuffle(order)
+    # The right form is what one unit's cell says, so that unit tells all of them: in the half that
+    # fits. In the half that measures the opposite is right.
+    cells = np.array([gates_of(model, tokenizer, c.before)[1][-1, unit].item() for c in asked])
+    second = cells > np.median(cells)
+    second[order[1::2]] ^= True
+    told = [c._replace(second=bool(x)) for c, x in zip(asked, second, strict=True)]
     carrier = find_carrier(model, tokenizer, told)
-    assert (carrier.layer, carrier.unit, carrier.fitted) == (1, 5, 1.0)
-    assert carrier.accuracy > 0.9  # the cut lies between two of the other half
-    assert carrier.choices == len(told) // 2
+    assert (carrier.layer, carrier.unit, carrier.fitted) == (1, unit, 1.0)
+    assert carrier.accuracy < 0.1  # not 0: the cut lies between two of that half
+    assert carrier.choices == 29
     assert abs(carrier.whole - carrier.ablated) <= carrier.changed
-    random.Random(SEED).shuffle(told)
+    assert carrier.changed > 0
+    measured = [told[place] for place in order[1::2]]
     for network, share in (
         (model, carrier.whole),
         (without_unit(model, carrier.layer, carrier.unit), carrier.ablated),
     ):
         scorer = LanguageModel(TorchEngine(network), tokenizer, name="", language="en")
-        assert share == np.mean([found > 0 for found in preferences(scorer, told[1::2])])
+        assert share == np.mean([found > 0 for found in preferences(scorer, measured)])
     assert 0 < carrier.whole < 1
     assert find_carrier(model, tokenizer, told[:19]) is None
+    unspelled = [each._replace(forms=("ß", "ü")) for each in told]
+    assert find_carrier(model, tokenizer, unspelled) is None
 
 
 def test_only_a_language_model_of_english_is_asked():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -135,6 +136,17 @@ def test_accuracy_is_that_on_sentences_that_had_no_say() -> None:
     assert [unit.fitted for unit in words.units] == sorted(
         (unit.fitted for unit in words.units), reverse=True
     )
+
+
+def test_the_majority_is_that_of_the_sentences_that_fit() -> None:
+    words = sorted({word for line in SOURCES for word in line.split()})[:24]
+    config, order = ProbeConfig(), list(range(24))
+    random.Random(config.seed).shuffle(order)
+    # As they are drawn, every second sentence fits, and all of those say yes, the others no.
+    subjects = {place: ("Wir", "Ich")[number % 2] for number, place in enumerate(order)}
+    lines = [f"{subjects[place]} {word}" for place, word in enumerate(words)]
+    subject = probe(Explainer(tiny_bundle()), lines, config).findings[1]
+    assert (subject.sentences, subject.majority) == (24, 0.0)
 
 
 def test_what_is_rare_is_drawn_as_often_as_what_is_not() -> None:

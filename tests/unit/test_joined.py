@@ -44,6 +44,14 @@ def test_joined_lines_lose_what_was_not_translated():
     assert ratio.low < ratio.value < ratio.high
 
 
+def test_the_interval_leaves_out_a_fortieth_at_either_end():
+    reference = ["a b c d", "e f g h", "i j k l", "m n o p", "q r s t", "u v w x"]
+    joined = ["z z z z z z z z", "i j k l z z z z", "q r s t u v w x"]
+    ratio = bleu_ratio(joined, reference, reference, [(0, 1), (2, 3), (4, 5)])
+    # Of 27 draws of three lines one is the worst alone, and one the best alone: 1/40 < 1/27 < 1/20.
+    assert (ratio.low, ratio.high) == pytest.approx((0, 1))
+
+
 def test_what_is_as_good_joined_as_alone_has_the_ratio_one():
     reference = ["a b c d e f", "g h i j k l", "m n o p q r"]
     parts = [(0, 1), (1, 2)]

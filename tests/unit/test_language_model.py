@@ -240,6 +240,15 @@ def test_width_and_length_penalty_of_a_search_are_the_models_own(model, width, a
     assert len(asked.proceed("", 2, most_pieces=3)) == 2  # the beam is at least as wide
 
 
+def test_white_space_with_nothing_behind_it_takes_no_suggestions_place(model):
+    pieces = model.tokenizer.pieces(range(len(model.tokenizer)))
+    odds = {"▁": 0.6, "▁The": 0.3, "▁I": 0.1}
+    table = written({(): [odds.get(piece, 0.0) for piece in pieces]}, len(pieces))
+    asked = LanguageModel(TableEngine([table]), model.tokenizer, name="", language="en")
+    found = [("The", False, pytest.approx(0.3)), ("I", False, pytest.approx(0.1))]
+    assert asked.suggest("", 2) == found
+
+
 def test_a_beginning_that_cannot_be_written_is_refused(model):
     for go_on in (model.suggest, model.sample, model.proceed):
         with pytest.raises(InputError, match=r"^'a 世' has characters that tiny-en cannot write$"):
