@@ -6,8 +6,10 @@ Composes settings, models and app, and runs them under uvicorn. Every setting of
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import ipaddress
+import math
 import signal
 import socket
 from collections.abc import Iterator
@@ -21,9 +23,12 @@ import typer
 from mt.config import EngineName
 from mt.errors import MTError
 from scripts.console import Version, describe, errors, program, run
-from service.settings import Settings, environment_file, load_settings
+from service.settings import Settings, environment_file, load_settings, misspelt
 
 if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
     from service.texts.catalogue import Catalogue
 
 app = program("Serve translations over HTTP.")
@@ -74,6 +79,8 @@ def serve(
         "workers": workers,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    for warning in misspelt():
+        errors.print(warning, markup=False)
     _serve(load_settings(**given))
 
 
@@ -84,11 +91,10 @@ def main() -> None:
 def _serve(settings: Settings) -> None:
     import uvicorn
 
-    from service.app import TRANSLATION_PATHS, create_app
-    from service.door import door
-    from service.refusing import Refusing
+    from service.app import create_app
     from service.telemetry.logs import configure_logging
     from service.texts.catalogue import load_catalogue
+    from service.texts.memory import TranslationMemory
 
     configure_logging()
     failures: list[MTError] = []
@@ -98,24 +104,20 @@ def _serve(settings: Settings) -> None:
         server.should_exit = True
 
     with _listening(settings) as listener:
-        # Read here rather than by the app, so that a damaged model is one line and exit code 2.
+        # Read here rather than by the app, so that a damaged file is one line and exit code 2.
         with _ended_by_sigterm():
+            _check_keys_and_usage(settings)
+            memory = TranslationMemory.load(settings.translation_memory)
             catalogue = load_catalogue(settings)
         _warn_if_open(settings)
         served = create_app(
             settings,
             catalogue=catalogue,
+            memory=memory,
             on_ready=lambda: _welcome(settings, catalogue, _url(listener)),
             on_failure=leave,
         )
-        config = uvicorn.Config(
-            served,
-            http=door(Refusing(served, TRANSLATION_PATHS)),
-            log_config=None,
-            access_log=False,  # the app writes its own line a request, without the text
-            timeout_graceful_shutdown=round(settings.deadline_s),
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(served, settings))
         try:
             server.run(sockets=[listener])
         except SystemExit:  # how uvicorn says that the app did not start
@@ -123,6 +125,47 @@ def _serve(settings: Settings) -> None:
                 raise
     if failures:
         raise failures[0]
+
+
+def server_config(served: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the app."""
+    import uvicorn
+
+    from service.app import TRANSLATION_PATHS
+    from service.door import door
+    from service.refusing import Refusing
+
+    refusing = Refusing(served, TRANSLATION_PATHS)
+    return uvicorn.Config(
+        served,
+        http=door(refusing, refusing.head, settings.deadline_s),
+        # By itself uvicorn believes any client on this machine.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=",".join(settings.trusted_proxies),
+        log_config=None,
+        access_log=False,  # the app writes its own line a request, without the text
+        timeout_graceful_shutdown=math.ceil(settings.deadline_s),  # whole seconds only
+    )
+
+
+def _check_keys_and_usage(settings: Settings) -> None:
+    """Read what the app will read again as it starts.
+
+    Raises:
+        ConfigError: a file cannot be used; one line that names it.
+    """
+    from service.clients.keys import read_keys
+    from service.clients.usage import Usage
+
+    async def open_usage() -> None:
+        usage = Usage(settings.usage_file)
+        await usage.open()
+        await usage.close()
+
+    if settings.api_keys_file:
+        read_keys(settings.api_keys_file)
+    if settings.usage_file:
+        asyncio.run(open_usage())
 
 
 def _welcome(settings: Settings, catalogue: Catalogue, url: str) -> None:
@@ -169,9 +212,12 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 def _listening(settings: Settings) -> socket.socket:
+    address = settings.host, settings.port
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # So that "::" is every address of this machine, those of IPv4 too.
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        return socket.create_server(address, family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         # Named after the option, since a socket error carries no file name.
         where = f"--host {settings.host} --port {settings.port}"

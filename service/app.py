@@ -13,16 +13,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 
 import mt
 from mt.errors import MTError
 from service.clients.access import Access
 from service.explaining.process import Explaining
-from service.middleware import BodyLimit, Gate, Prefix
+from service.middleware import BodyLimit, Gate, Prefix, check_prefix
 from service.routes import answer, deepl, docs, explain, libretranslate, native, operations
 from service.server import Server
-from service.settings import Settings, load_settings
+from service.settings import Settings, load_settings, misspelt
 from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import Metrics
 from service.telemetry.observability import Observability
@@ -38,6 +39,11 @@ log = logging.getLogger("mt.service")
 
 WIND_UP_S = 0.5
 """For what is in a worker still: when the app ends, the server has waited for all its requests."""
+READABLE_HEADERS = (
+    *("X-Request-ID", "X-Translation-Pivot", "X-Ignored-Parameters"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"),
+)
+"""Of an answer, besides those that pages of other origins may read of any."""
 TRANSLATION_PATHS = (
     *("/translate", "/v1/translate", "/v1/translate/stream", "/v2/translate"),
     "/v1/answer",
@@ -48,6 +54,7 @@ def create_app(
     settings: Settings,
     *,
     catalogue: Catalogue | None = None,
+    memory: TranslationMemory | None = None,
     start_worker: StartWorker | None = None,
     explaining: Explaining | None = None,
     on_ready: Callable[[], None] | None = None,
@@ -58,10 +65,14 @@ def create_app(
     Args:
         settings: all of them; `host` and `port` are for whoever runs the server.
         catalogue: the models to serve, if they are not to be read from where the settings say.
+        memory: the translation memory, if it is not to be read from where the settings say.
         start_worker: starts a worker, if not a process of its own.
         explaining: what explains, if not `service.explaining.worker`.
         on_ready: told when the app is ready for the first time.
         on_failure: told why, if it turns out that the app will never be ready.
+
+    Raises:
+        ConfigError: the prefix cannot be told from the routes.
 
     The app's start raises an MTError if a model, the keys or a memory cannot be used.
     """
@@ -76,15 +87,18 @@ def create_app(
             models = catalogue
             if models is None:
                 models = await asyncio.to_thread(load_catalogue, settings)
-            memory = await asyncio.to_thread(TranslationMemory.load, settings.translation_memory)
+            finished = memory
+            if finished is None:
+                paths = settings.translation_memory
+                finished = await asyncio.to_thread(TranslationMemory.load, paths)
             if settings.translation_memory:
-                log.info("memory of %d segments, %d overridden", len(memory), memory.overridden)
+                log.info("memory of %d segments, %d overridden", len(finished), finished.overridden)
         except MTError as error:
             fail(error)  # said here: all that a server makes of it is that the start failed
             raise
         start = start_worker or functools.partial(ModelProcess.start, _assignment(settings, models))
         translation = TranslationService(
-            settings, models, memory, start, metrics, on_ready=ready, on_failure=fail
+            settings, models, finished, start, metrics, on_ready=ready, on_failure=fail
         )
         translation.start()
         server = Server(settings, translation, access, metrics, explaining or Explaining())
@@ -102,6 +116,7 @@ def create_app(
         lifespan=lifespan,
         # Spans would hold what logs may not; and to look whether anyone wants them takes time.
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        redirect_slashes=False,  # a redirect names the client's own idea of this host; 404 instead
         openapi_url=None,  # `routes.docs` has the document, and a page that needs no network
     )
     for routes in (libretranslate, deepl, native, answer, explain, operations, docs):
@@ -125,10 +140,12 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-ID", "X-Translation-Pivot"],
+            expose_headers=READABLE_HEADERS,
         )
     app.add_middleware(Observability, metrics=metrics, answer_failure=internal_error)
     if settings.root_path:
+        paths = [route.path for route in iter_route_contexts(app.routes) if route.path]
+        check_prefix(settings.root_path, paths)
         app.add_middleware(Prefix, prefix=settings.root_path)
 
 
@@ -150,5 +167,7 @@ def __getattr__(name: str) -> FastAPI:
     # For `uvicorn service.app:app`. Made when asked for, so that an import reads no environment.
     if name == "app":
         configure_logging()
+        for warning in misspelt():
+            log.warning("%s", warning)
         return create_app(load_settings())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,21 +2,25 @@
 
 Past its capacity a server refuses most of what it is asked, on the processor that its workers need:
 through the framework a refusal takes a fifth of a millisecond, here a quarter of that. Knows
-uvicorn's protocol for one connection, and requests that have arrived whole in one piece; all else
-goes the usual way, where `service.middleware.Gate` refuses it in the same words.
+requests that have arrived whole in one piece; all else goes the usual way, where
+`service.middleware.Gate` refuses it in the same words. Does not know how a connection is kept
+within bounds: `service.connections` does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from service.connections import Bounded
 
 Refuse = Callable[[str, str | None], bytes | None]
 """The whole answer to a POST of a path, with the client's request id or one of our own; None if it
 is not to be refused."""
+RefuseHead = Callable[[HTTPStatus, str, str], bytes]
+"""As `service.connections.Bounded.refuse_head`."""
 
 _REQUEST = re.compile(rb"POST (/[\w/.-]+) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
@@ -26,37 +30,26 @@ _UNUSUAL = re.compile(rb"\r\n(connection|expect|transfer-encoding|origin):", re.
 _HEAD_END = b"\r\n\r\n"
 
 
-def door(refuse: Refuse) -> type[HttpToolsProtocol]:
-    """The protocol of a server's connections; `uvicorn.Config(http=...)` takes it."""
+def door(refuse: Refuse, refuse_head: RefuseHead, deadline_s: float) -> type[Bounded]:
+    """The protocol of a server's connections; `uvicorn.Config(http=...)` takes it.
 
-    class Door(HttpToolsProtocol):
-        _within = False
-        """Whether a request has begun to arrive and is not whole yet; it may be answered already,
-        and what comes next is its rest, whatever it looks like."""
+    Args:
+        deadline_s: seconds in which the head of a request has to be there.
+    """
 
-        def on_message_begin(self) -> None:
-            self._within = True
-            super().on_message_begin()
+    class Door(Bounded):
+        head_s = deadline_s
 
-        def on_message_complete(self) -> None:
-            self._within = False
-            super().on_message_complete()
+        def refuse_head(self, status: HTTPStatus, method: str, path: str) -> bytes:
+            return refuse_head(status, method, path)
 
         def data_received(self, data: bytes) -> None:
-            cycle: RequestResponseCycle | None = self.cycle
-            idle = not self._within and (cycle is None or cycle.response_complete)
-            if idle and (answer := _answer(data, refuse)) is not None:
+            if self.idle() and (answer := _answer(data, refuse)) is not None:
                 self._unset_keepalive_if_required()
-                self.transport.write(answer)
-                self._await_next_request()
+                self.say(answer)
+                self.await_next_request()
             else:
                 super().data_received(data)
-
-        def _await_next_request(self) -> None:
-            # As after any other answer: a connection that stays silent is closed.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
 
     return Door
 

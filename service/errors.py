@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     """A parameter is missing, of the wrong type or out of range."""
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
+    """The body is compressed."""
     UNSUPPORTED_LANGUAGE = "unsupported_language"
     """A code that is unknown, or a pair that no model serves."""
     TOO_LARGE = "too_large"
@@ -42,6 +44,7 @@ class Kind(StrEnum):
 
 STATUS = {
     Kind.INVALID_REQUEST: 400,
+    Kind.UNSUPPORTED_ENCODING: 415,
     Kind.UNSUPPORTED_LANGUAGE: 400,
     Kind.TOO_LARGE: 413,
     Kind.KEY_MISSING: 403,

@@ -6,19 +6,24 @@ by whoever waits for it. Does not know routes, parameters or texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Kind, ServiceError
+from mt.errors import ConfigError
+from service.errors import STATUS, Kind, ServiceError
 from service.wires import error_response
+
+LATE = STATUS[Kind.REQUEST_TIMEOUT]
 
 
 class Prefix:
     """Tells the app the path under which a proxy serves it, whether or not the proxy strips it.
 
+    That a path begins with the prefix is how a path is told that still has it, so no route may.
+
     Args:
-        prefix: without a slash at its end.
+        prefix: without a slash at its end; one that `check_prefix` accepts.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
@@ -32,6 +37,23 @@ class Prefix:
                 path = self._prefix + path
             scope = {**scope, "path": path, "root_path": self._prefix}
         await self._app(scope, receive, send)
+
+
+def check_prefix(prefix: str, paths: Iterable[str]) -> None:
+    """Tell a prefix of `Prefix` that cannot be told from the routes themselves.
+
+    Args:
+        paths: of all routes.
+
+    Raises:
+        ConfigError: it is the beginning of one of them.
+    """
+    for path in sorted(paths):
+        if f"{path}/".startswith(f"{prefix}/"):
+            raise ConfigError(
+                f"MT_ROOT_PATH: {prefix} is also where the route {path} begins, so it could not "
+                "be told whether a proxy has stripped it; serve it under another prefix"
+            )
 
 
 class Gate:
@@ -64,6 +86,9 @@ class Gate:
 class BodyLimit:
     """Refuses a body that says it has more than `max_bytes`, or as soon as more have arrived.
 
+    The connection on which one did not arrive in time (408) is closed: the rest may come at any
+    time or never.
+
     Raises (out of `receive`):
         ServiceError: TOO_LARGE.
     """
@@ -89,7 +114,13 @@ class BodyLimit:
                 raise self._refusal()
             return message
 
-        await self._app(scope, receive_counted, send)
+        async def send_and_close(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == LATE:
+                # A new message and list: the app may send the same ones again.
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive_counted, send_and_close)
 
     def _refusal(self) -> ServiceError:
         return ServiceError(Kind.TOO_LARGE, f"the request body exceeds {self._max_bytes} bytes")

@@ -1,7 +1,7 @@
 """What `service.door` says to those it does not let in, and what log and metrics are told of them.
 
-Knows the paths of translations and how each wire says that the server is busy. Does not know
-connections.
+Knows the paths of translations, how each wire says that the server is busy, and how it says that
+the head of a request is too large or too late. Does not know connections.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import FastAPI
+from starlette.responses import Response
 
-from service.errors import STATUS, Kind
+from service.connections import LATE, MAX_HEAD_BYTES, TOO_LARGE
+from service.errors import STATUS, Kind, ServiceError
 from service.server import Server
+from service.telemetry.metrics import OTHER_ROUTE, known_method
 from service.telemetry.observability import RequestRecord
 from service.wires import error_response
 from service.workers.queue import overloaded
 
 STATUS_SENT = STATUS[Kind.OVERLOADED]
+HEAD_ERRORS = {
+    LATE: ServiceError(Kind.REQUEST_TIMEOUT, "the request took too long to arrive"),
+    TOO_LARGE: ServiceError(Kind.TOO_LARGE, f"the request head exceeds {MAX_HEAD_BYTES} bytes"),
+}
 _ID = "0" * 32
 """Stands for the request's id in an answer that is kept."""
 
@@ -48,31 +55,52 @@ class Refusing:
         request_id = request_id or secrets.token_hex(16)
         if len(request_id) != len(_ID):
             return None  # the length of the answer would be another
-        self._tell(server, path, request_id)
+        self._tell(server, path, "POST", STATUS_SENT, Kind.OVERLOADED, request_id)
         return _answer(path, retry_after_s).replace(_ID.encode(), request_id.encode())
 
-    def _tell(self, server: Server, path: str, request_id: str) -> None:
+    def head(self, status: HTTPStatus, method: str, path: str) -> bytes:
+        """As `service.door.RefuseHead`."""
+        server: Server = self._app.state.server  # there, since connections are let in after it
+        error = HEAD_ERRORS[status]
+        request_id = secrets.token_hex(16)
+        self._tell(server, OTHER_ROUTE, method, status, error.kind, request_id)
+        response = _response(path.removeprefix(server.settings.root_path), error, request_id)
+        response.status_code = status  # no wire has one of its own for a head that is too large
+        response.headers["Connection"] = "close"
+        return _sent(response)
+
+    def _tell(
+        self, server: Server, route: str, method: str, status: int, error: Kind, request_id: str
+    ) -> None:
         server.metrics.request_started()
-        server.metrics.request_finished(path, "POST", STATUS_SENT, 0.0)
-        server.metrics.rejected(Kind.OVERLOADED)
+        server.metrics.request_finished(route, method, status, 0.0)
+        server.metrics.rejected(error)
         self._log.info(
             "request",
             request_id=request_id,
-            route=path,
-            method="POST",
-            status=STATUS_SENT,
+            route=route,
+            method=known_method(method),
+            status=status,
             ms=0.0,
-            error=Kind.OVERLOADED,
+            error=error,
         )
 
 
 @functools.lru_cache(maxsize=100)
 def _answer(path: str, retry_after_s: int) -> bytes:
     """What the wire of a path says, as it is sent."""
-    state = {"record": RequestRecord(_ID), "request_id": _ID}
-    response = error_response({"path": path, "state": state}, overloaded(retry_after_s))
+    return _sent(_response(path, overloaded(retry_after_s), _ID))
+
+
+def _response(path: str, error: ServiceError, request_id: str) -> Response:
+    state = {"record": RequestRecord(request_id), "request_id": request_id}
+    response = error_response({"path": path, "state": state}, error)
+    response.headers["X-Request-ID"] = request_id
+    return response
+
+
+def _sent(response: Response) -> bytes:
     status = HTTPStatus(response.status_code)
-    headers = [*response.raw_headers, (b"x-request-id", _ID.encode())]
     head = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
-    head += [name + b": " + value for name, value in headers]
+    head += [name + b": " + value for name, value in response.raw_headers]
     return b"\r\n".join([*head, b"", bytes(response.body)])

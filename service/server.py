@@ -7,7 +7,7 @@ know the shape of requests or answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -79,8 +79,13 @@ async def carry_out(
     job: Job,
     deadline: float,
     progress: Progress | None = None,
+    admitted: Callable[[dict[str, str]], None] | None = None,
 ) -> Answers:
     """Translate what a client wants, if it may and while it waits.
+
+    Args:
+        admitted: told before the work, for an answer that begins with it, what its headers say of
+            the client's limit.
 
     Raises:
         ServiceError: whatever stands in the way.
@@ -91,6 +96,8 @@ async def carry_out(
     record.n, record.chars = len(job.texts), characters
     server.translation.check_available()
     with await server.access.admit(client, characters) as admission:
+        if admitted:
+            admitted(admission.headers)
         work = server.translation.translate(job, progress)
         outcomes = await answer_while_wanted(request, work, deadline)
         admission.charge(

@@ -6,12 +6,15 @@ Does not know how a setting is carried out.
 
 from __future__ import annotations
 
+import difflib
+import ipaddress
 import os
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mt.config import EngineConfig, EngineName
@@ -36,6 +39,25 @@ Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 """Words; in an environment variable separated by commas."""
 
 
+def _addresses(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses and networks as they are; raises ValueError for what is neither, nor all of it."""
+    if names == ("*",):
+        return names
+    for name in names:
+        try:
+            ipaddress.ip_network(name)
+        except ValueError as error:
+            raise ValueError(f'{error}; "*" alone stands for all') from error
+    return names
+
+
+Proxies = Annotated[Names, AfterValidator(_addresses)]
+"""Addresses and networks of peers, or "*"; in an environment variable separated by commas."""
+
+OTHERS = frozenset({"MT_TORCH_INDEX", "MT_CORPORA", "MT_OFFLINE"})
+"""Variables that `scripts/setup.sh` and the tests read."""
+
+
 class Settings(BaseSettings):
     """Settings of one server. An empty environment variable counts as not set."""
 
@@ -49,28 +71,37 @@ class Settings(BaseSettings):
 
     # Where to listen
     host: str = "127.0.0.1"
-    """Address to listen on; the default is reachable from this machine only."""
+    """Address to listen on; the default is reachable from this machine only, "0.0.0.0" by IPv4,
+    "::" by IPv6 and IPv4."""
     port: int = Field(8000, ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one."""
     root_path: str = Field("", pattern=r"^(/[^/?#]+)*$")
     """Prefix under which a proxy serves this service, "/translator" for example."""
+    trusted_proxies: Proxies = ()
+    """Addresses and networks of proxies, separated by commas, whose X-Forwarded-For and
+    X-Forwarded-Proto are believed, "10.0.0.0/8" for example; unset believes none, so that all
+    clients of a proxy have one address. "*" believes everybody, and anybody can then give
+    themselves an address, unless the only way here is through a proxy that replaces the header."""
     cors_origins: Names = ()
     """Origins whose pages may call the service, separated by commas; "*" allows all of them, as
     LibreTranslate does. Credentials are never allowed."""
 
     # What to serve
     model: Paths = ()
-    """Model folders to serve, or names of bundled ones; unset serves all of `models`."""
+    """Model folders to serve, or names of bundled ones, in the environment separated by ":" as in
+    PATH; unset serves all of `models`."""
     models: Path | None = None
     """Folder of model folders to serve; unset serves the bundled ones."""
     default_model: str | None = None
     """Name of the model that a request gets which names no languages, and that goes before others
-    of its pair; unset takes de-en, or else the first by name."""
+    of its pair; unset takes the first of `model` or, where that is unset too, de-en or else the
+    first by name."""
     engine: EngineName = Field("auto", description=EngineConfig.model_fields["engine"].description)
     workers: int = Field(default_factory=cores, ge=1, le=256)
     """Worker processes, each with all models and one thread; the default is one a core."""
     translation_memory: Paths = ()
-    """TSV or TMX files of finished translations; a segment found there is not translated."""
+    """TSV or TMX files of finished translations, in the environment separated by ":" as in PATH; a
+    segment found there is not translated."""
     cache_bytes: int = Field(16 * 2**20, ge=0, le=2**40)
     """Memory for translations of earlier segments, in bytes; 0 keeps none."""
 
@@ -103,7 +134,8 @@ class Settings(BaseSettings):
     """Seconds of work that may wait before a request is refused."""
     deadline_s: float = Field(8.0, ge=0.1, le=600)
     """Seconds from the arrival of a request after which it is answered 504 instead; also bounds
-    how long a shutdown takes. DeepL's clients send again after 10 s."""
+    how long a shutdown takes, and how long the head of a request may take to arrive. DeepL's
+    clients send again after 10 s."""
 
 
 def load_settings(**given: Any) -> Settings:
@@ -117,7 +149,22 @@ def load_settings(**given: Any) -> Settings:
     except ValidationError as error:
         mistake = error.errors()[0]
         variable = "MT_" + ".".join(str(part) for part in mistake["loc"]).upper()
-        raise ConfigError(f"{variable}: {mistake['msg']} (found {mistake['input']!r})") from error
+        message = mistake["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{variable}: {message} (found {mistake['input']!r})") from error
+
+
+def misspelt() -> list[str]:
+    """One line for each MT_* variable of the environment that nothing in this project reads."""
+    known = {f"MT_{name.upper()}" for name in Settings.model_fields}
+    strange = sorted(
+        name for name in os.environ if name.startswith("MT_") and name not in known | OTHERS
+    )
+    return [f"{name} is no setting and is ignored{_nearest(name, known)}" for name in strange]
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def environment_file() -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -36,7 +36,10 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 async def stream(
-    work: Work, write_error: Callable[[ServiceError], Event], accept: str
+    work: Work,
+    write_error: Callable[[ServiceError], Event],
+    accept: str,
+    headers: Mapping[str, str],
 ) -> StreamingResponse:
     """Answer with the events of some work, as soon as the first one is there.
 
@@ -44,12 +47,13 @@ async def stream(
         work: begins at once, and is cancelled if the answer cannot go on.
         write_error: the last event of work that failed.
         accept: the request's header.
+        headers: of the answer; the work may add to them until its first event is there.
 
     Raises: what the work raises before its first event.
     """
     events = _events(work, write_error)
     first = await anext(events)
-    return _EventStream(first, events, media_type(accept))
+    return _EventStream(first, events, media_type(accept), {**HEADERS, **headers})
 
 
 def media_type(accept: str) -> str:
@@ -98,7 +102,13 @@ async def _events(
 
 
 class _EventStream(StreamingResponse):
-    def __init__(self, first: Event, others: AsyncGenerator[Event, None], media_type: str) -> None:
+    def __init__(
+        self,
+        first: Event,
+        others: AsyncGenerator[Event, None],
+        media_type: str,
+        headers: Mapping[str, str],
+    ) -> None:
         encode = _as_sse if media_type == SSE else _as_line
 
         async def content() -> AsyncGenerator[bytes, None]:
@@ -108,7 +118,7 @@ class _EventStream(StreamingResponse):
                     yield encode(event)
 
         self._content = content()
-        super().__init__(self._content, headers=HEADERS, media_type=media_type)
+        super().__init__(self._content, headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Not the base class's way, which listens for the client's departure as well: then two

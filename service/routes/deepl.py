@@ -41,7 +41,7 @@ from service.waiting import receive_in_time
 router = APIRouter(prefix="/v2", tags=["deepl"])
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Message} for code in (400, 403, 408, 413, 500)
+    code: {"model": Message} for code in (400, 403, 408, 413, 415, 500)
 }
 TRANSLATION_REFUSALS = REFUSALS | {code: {"model": Message} for code in (404, 429, 456, 503, 504)}
 

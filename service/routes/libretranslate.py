@@ -42,7 +42,7 @@ from service.workers.work import Options
 router = APIRouter(tags=["libretranslate"])
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": ErrorBody} for code in (400, 403, 408, 413, 429, 500, 503, 504)
+    code: {"model": ErrorBody} for code in (400, 403, 408, 413, 415, 429, 500, 503, 504)
 }
 
 

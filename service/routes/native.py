@@ -6,6 +6,7 @@ Knows which route answers what. `service.native` knows the bodies.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -37,7 +38,7 @@ from service.routes import direct
 from service.server import Answers, Server, ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.texts.catalogue import Model
-from service.texts.jobs import Job, Progress
+from service.texts.jobs import Job, Progress, Segment
 from service.texts.languages import language_name
 from service.waiting import receive_in_time
 
@@ -80,23 +81,29 @@ async def translate_as_stream(request: Request, server: ServerOf) -> Response:
     """Translate texts as `/v1/translate` does, and send each segment as soon as it is there.
 
     A line of JSON an event, or Server-Sent Events with the same in their data for clients that
-    accept `text/event-stream`.
+    accept `text/event-stream`. The headers are sent before all is known: where languages are
+    detected, they name the language in between of the first texts.
     """
     order = await _receive(request, server)
+    headers: dict[str, str] = {}
+    pivots: set[str] = set()
 
     async def work(announce: Announce) -> Event:
-        answers = await order.carry_out(
-            lambda text, index, segment: announce(
-                order.renderer.segment_event(text, index, segment)
-            )
-        )
+        def progress(text: int, index: int, segment: Segment) -> None:
+            if segment.way.pivot:
+                pivots.add(segment.way.pivot)
+                headers["X-Translation-Pivot"] = ", ".join(sorted(pivots))
+            announce(order.renderer.segment_event(text, index, segment))
+
+        answers = await order.carry_out(progress, headers.update)
+        headers.update(answers.headers)
         return order.renderer.result_event(answers.outcomes)
 
     def write_error(error: ServiceError) -> Event:
         record_of(request).error = error.kind
         return order.renderer.error_event(error)
 
-    return await stream(work, write_error, request.headers.get("accept", ""))
+    return await stream(work, write_error, request.headers.get("accept", ""), headers)
 
 
 @router.get("/models", responses=FAILURES)
@@ -147,9 +154,13 @@ class _Order:
     job: Job
     deadline: float
 
-    async def carry_out(self, progress: Progress | None = None) -> Answers:
+    async def carry_out(
+        self,
+        progress: Progress | None = None,
+        admitted: Callable[[dict[str, str]], None] | None = None,
+    ) -> Answers:
         return await carry_out(
-            self.request, self.server, self.client, self.job, self.deadline, progress
+            self.request, self.server, self.client, self.job, self.deadline, progress, admitted
         )
 
     @property

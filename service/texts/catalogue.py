@@ -11,6 +11,7 @@ language, which is said wherever an answer has a place for it.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ log = logging.getLogger("mt.service")
 ALIASES = {"pb": "pt-br", "zt": "zh-hant"}
 """Codes of LibreTranslate's own, and what they mean."""
 PREFERRED_PIVOT = "en"
+LONGEST_CODE = 35
+"""Characters of a language code: all that a tag without extensions needs (RFC 5646, 4.4.1)."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ class Catalogue:
     def language(self, code: str) -> str | None:
         """The language served that a code means, in any case and with or without a region."""
         code = code.strip().lower().replace("_", "-")
+        if len(code) > LONGEST_CODE:  # a million hyphens would take minutes to peel off
+            return None
         code = ALIASES.get(code, code)
         while code not in self.languages:
             code, hyphen, _ = code.rpartition("-")
@@ -200,11 +205,20 @@ def shortened(text: str, most: int = 40) -> str:
 
 def _folders(settings: Settings) -> list[Path]:
     if settings.model:
-        return [find_model(path) for path in settings.model]
+        return [_named_folder(path) for path in settings.model]
     parent = settings.models or BUNDLED_MODELS
     if not parent.is_dir():
         raise ConfigError(f"MT_MODELS: {parent} is not a folder")
     return sorted(path.parent for path in parent.glob(f"*/{MANIFEST}"))
+
+
+def _named_folder(path: Path) -> Path:
+    folder = find_model(path)
+    if not folder.exists() and not {",", ";", " "}.isdisjoint(str(path)):
+        raise ConfigError(
+            f"{path} is not a model folder; in MT_MODEL several are separated by {os.pathsep!r}"
+        )
+    return folder
 
 
 def _read_model(folder: Path) -> Model:

@@ -3,6 +3,11 @@
 Knows how long work takes, from the batches done so far, and in which order it is done: first come,
 first served, segments of one model and equal options together. Does not know processes, texts or
 HTTP. It belongs to the event loop: nothing here is for other threads.
+
+How long something waits is told from all batches, before the first one by a guess. What is too
+large for good is told from large batches alone, which take a quarter of the time a character that
+single sentences take. Before there is one, large work is refused as any other: while the server is
+busy. An idle one tries it, and so finds out.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +29,8 @@ FIRST_PACE = 2e-4
 """Seconds a character, before anything is known; a slow guess, soon forgotten."""
 REMEMBERED_CHARACTERS = 20_000
 """The pace is that of about so many characters past."""
+LARGE_BATCH = 1000
+"""Characters from which on a batch takes about as long a character as any larger one."""
 
 
 @dataclass(eq=False)
@@ -53,6 +60,24 @@ class Task:
         return (SEGMENT_CHARACTERS + len(self.segment)) * self.effort
 
 
+@dataclass
+class _Pace:
+    """Seconds that characters take, by those of late."""
+
+    seconds: float = 0.0
+    characters: float = 0.0
+
+    def note(self, cost: float, seconds: float) -> None:
+        kept = math.exp(-cost / REMEMBERED_CHARACTERS)
+        self.seconds = kept * self.seconds + seconds
+        self.characters = kept * self.characters + cost
+
+    @property
+    def value(self) -> float:
+        """Seconds a character; at least one was noted."""
+        return self.seconds / self.characters
+
+
 class WorkQueue:
     """The tasks that wait.
 
@@ -72,7 +97,8 @@ class WorkQueue:
         self._wanted = 0  # the others
         self._waiting = 0.0  # cost of the tasks that wait
         self._in_work, self._batches = 0.0, 0  # cost and number of the batches in work
-        self._seconds, self._characters = FIRST_PACE * 1000, 1000.0
+        self._pace = _Pace(FIRST_PACE * 1000, 1000.0)
+        self._large: dict[str, _Pace] = defaultdict(_Pace)  # of large batches, by model
         self._takers = 0  # calls of take that have no batch yet
         self._idle: deque[asyncio.Future[None]] = deque()  # those of them that sleep
         self._closed = False
@@ -88,13 +114,13 @@ class WorkQueue:
     @property
     def wait_s(self) -> float:
         """Seconds until what is here is done, as far as can be told."""
-        return (self._waiting + self._in_work) * self._pace / max(1, self.workers)
+        return self._seconds(self._waiting + self._in_work, self._pace.value)
 
     @property
     def busy_s(self) -> int | None:
         """Whole seconds to wait before anything more is accepted, or None if something is."""
         late = self.wait_s - self._max_wait_s
-        return max(1, math.ceil(late)) if late > 0 else None
+        return self._come_again_s(late) if late > 0 else None
 
     def admit(self, cost: float) -> None:
         """Whether work of that cost, in characters, can be done in time.
@@ -102,17 +128,20 @@ class WorkQueue:
         Raises:
             ServiceError: TOO_LARGE, it could not be done by an idle server either; OVERLOADED.
         """
-        own_s = cost * self._pace / max(1, self.workers)
-        if own_s > self._deadline_s and cost > self._batch_characters:
-            fitting = int(cost * self._deadline_s / own_s)
+        # By the quickest model: it is not said whose work this is, and others may be slower.
+        paces = [pace.value for pace in self._large.values()]
+        least_s = self._seconds(cost, min(paces, default=0.0))
+        if least_s > self._deadline_s and cost > self._batch_characters:
+            fitting = int(cost * self._deadline_s / least_s)
             raise ServiceError(
                 Kind.TOO_LARGE,
-                f"this takes about {own_s:.0f} s of the {self._deadline_s:g} s there are; "
+                f"this takes about {least_s:.0f} s of the {self._deadline_s:g} s there are; "
                 f"send at most about {fitting} characters at once",
             )
-        late = max(self.wait_s - self._max_wait_s, self.wait_s + own_s - self._deadline_s)
+        done_s = self.wait_s + self._seconds(cost, self._pace.value)
+        late = max(self.wait_s - self._max_wait_s, done_s - self._deadline_s)
         if late > 0 and not self.empty:
-            raise overloaded(max(1, math.ceil(late)))
+            raise overloaded(self._come_again_s(late))
 
     def put(self, tasks: Sequence[Task]) -> None:
         """Queue admitted tasks."""
@@ -158,9 +187,10 @@ class WorkQueue:
         self._batches -= 1
         self._in_work = self._in_work - cost if self._batches else 0.0
         if seconds is not None:
-            kept = math.exp(-cost / REMEMBERED_CHARACTERS)
-            self._seconds = kept * self._seconds + seconds
-            self._characters = kept * self._characters + cost
+            self._pace.note(cost, seconds)
+            # The next task did not fit into a full batch, which so may be half empty.
+            if cost >= min(LARGE_BATCH, self._batch_characters / 2):
+                self._large[batch[0].model].note(cost, seconds)
 
     def close(self) -> None:
         """Let `take` return without a batch once there is nothing to take."""
@@ -175,9 +205,13 @@ class WorkQueue:
         self._tasks.clear()
         self._wanted, self._waiting = 0, 0.0
 
-    @property
-    def _pace(self) -> float:
-        return self._seconds / self._characters
+    def _seconds(self, cost: float, pace: float) -> float:
+        """What work takes if all workers share it."""
+        return cost * pace / max(1, self.workers)
+
+    def _come_again_s(self, late: float) -> int:
+        """Whole seconds; whatever waits is done or given up by its deadline."""
+        return max(1, math.ceil(min(late, self._deadline_s)))
 
     def _next_batch(self) -> list[Task]:
         """First come, first served, among those like the first; idle workers share the rest."""

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
-from service.settings import environment_file
+from mt.errors import ConfigError
+from scripts.serve import _listening, server_config
+from service.app import create_app
+from service.settings import Settings, environment_file
 from service.texts import catalogue
 from support.bundles import save_tiny_bundle
 from support.commands import ROOT, assert_mistake, call
@@ -100,17 +103,53 @@ def test_all_settings_are_printed_and_nothing_is_served() -> None:
     assert result.stdout.decode() == environment_file()
 
 
-def test_a_damaged_key_file_is_one_line_and_no_server(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("MT_API_KEYS_FILE", "keys.json"),
+        ("MT_USAGE_FILE", "usage.sqlite"),
+        ("MT_TRANSLATION_MEMORY", "terms.de-en.tsv"),
+    ],
+)
+def test_a_damaged_file_is_one_line_and_no_server(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, variable: str, name: str
 ) -> None:
-    keys = tmp_path / "keys.json"
-    keys.write_text("[]")
+    damaged = tmp_path / name
+    damaged.write_text("[]" * 1000)
 
-    monkeypatch.setenv("MT_API_KEYS_FILE", str(keys))
-    result = call("serve", "--port", "0", "--model", model)
+    monkeypatch.setenv(variable, str(damaged))
+    assert_mistake(call("serve", "--port", "0", "--model", model), f"error: {damaged}")
 
-    assert result.returncode == 2
-    assert result.stderr.decode().splitlines()[-1].startswith(f"error: {keys}")
+
+@pytest.mark.parametrize("prefix", ["/translate", "/v1"])
+def test_a_prefix_that_is_the_beginning_of_a_route_is_refused(prefix: str) -> None:
+    with pytest.raises(ConfigError, match=f"^MT_ROOT_PATH: {prefix} is also where the route "):
+        create_app(Settings(root_path=prefix))
+    create_app(Settings(root_path=f"{prefix}r"))
+
+
+def test_a_variable_that_is_no_setting_is_told_and_what_it_may_have_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MT_CHAR_LIMITS", "5")
+    result = call("serve", "--port", "70000")
+    told, mistake = result.stderr.decode().splitlines()
+    assert told == "MT_CHAR_LIMITS is no setting and is ignored; did you mean MT_CHAR_LIMIT?"
+    assert mistake.startswith("error: MT_PORT")
+
+
+@pytest.mark.parametrize(("deadline_s", "whole_s"), [(0.5, 1), (8.0, 8), (8.2, 9)])
+def test_a_shutdown_gives_what_is_accepted_its_whole_deadline(
+    deadline_s: float, whole_s: int
+) -> None:
+    settings = Settings(deadline_s=deadline_s)
+    assert server_config(create_app(settings), settings).timeout_graceful_shutdown == whole_s
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_every_address_of_ipv6_is_every_address_of_ipv4_too() -> None:
+    with _listening(Settings(host="::", port=0)) as listener:
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10).close()
 
 
 def test_whoever_lets_others_in_without_keys_is_told(model: Path) -> None:

@@ -347,6 +347,11 @@ def test_other_origins_are_allowed_only_where_the_settings_say_so():
         response = await client.http.get("/languages", headers=origin)
         assert response.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in response.headers
+        readable = response.headers["access-control-expose-headers"].lower().split(", ")
+        for name in ("remaining", "limit", "reset"):
+            assert f"ratelimit-{name}" in readable
+        assert {"retry-after", "x-ignored-parameters", "x-request-id"} < set(readable)
+        assert "x-translation-pivot" in readable
 
     ask(refused)
     ask(allowed, cors_origins=("*",))

@@ -17,10 +17,9 @@ from typing import Any
 import httpx
 import uvicorn
 
-from service.app import TRANSLATION_PATHS, create_app
-from service.door import door
+from scripts.serve import server_config
+from service.app import create_app
 from service.explaining.process import Explaining
-from service.refusing import Refusing
 from service.server import Server
 from service.settings import Settings
 from service.texts.catalogue import Catalogue
@@ -109,16 +108,15 @@ def real_server(
     """
     workers = workers or StubWorkers()
     ready = threading.Event()
+    given = Settings(**{"deadline_s": WAIT_S, "max_wait_s": WAIT_S, "workers": 1, **settings})
     app = create_app(
-        Settings(**{"deadline_s": WAIT_S, "max_wait_s": WAIT_S, "workers": 1, **settings}),
+        given,
         catalogue=catalogue or stub_catalogue(),
         start_worker=workers.start,
         explaining=explaining,
         on_ready=ready.set,
     )
-    protocol = door(Refusing(app, TRANSLATION_PATHS))  # as mt-serve has it
-    config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, given))  # as mt-serve has it
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -7,7 +7,7 @@ import pytest
 from mt.bundle import BUNDLED_MODELS
 from mt.errors import BundleError, ConfigError
 from service.errors import Kind, ServiceError
-from service.settings import Settings
+from service.settings import Settings, load_settings
 from service.texts.catalogue import Catalogue, load_catalogue
 from support.workers import stub_catalogue as catalogue
 from support.workers import stub_model as model
@@ -82,6 +82,13 @@ def test_a_code_means_the_language_served(code, meant):
     assert catalogue("de-en", "pt-en").language(code) == meant
 
 
+def test_a_code_longer_than_any_language_tag_means_nothing():
+    served = catalogue("de-en")
+    assert served.language("de" + "-abcdefgh" * 3 + "-abcde") == "de"  # 35 characters
+    assert served.language("de" + "-abcdefgh" * 3 + "-abcdef") is None
+    assert served.language("-" * 1_000_000) is None  # which took longer than anyone waits
+
+
 def test_a_model_is_found_by_its_name():
     served = catalogue("de-en", "en-de")
     assert served.model("en-de").pair == "en-de"
@@ -135,6 +142,17 @@ def test_models_named_one_by_one_are_served_alone_in_that_order(folder):
     assert [m.name for m in load_catalogue(Settings(model=("en-de",))).models] == ["en-de"]
     served = load_catalogue(Settings(model=(folder / "en-de", folder / "de-en")))
     assert [each.name for each in served.models] == ["en-de", "de-en"]
+
+
+@pytest.mark.parametrize("given", ["de-en,en-de", "de-en;en-de", "de-en en-de"])
+def test_models_separated_by_something_else_are_told_the_separator(given):
+    with pytest.raises(ConfigError, match=r"MT_MODEL several are separated by ':'"):
+        load_catalogue(load_settings(model=given))
+
+
+def test_a_folder_may_have_a_comma_in_its_name(folder):
+    (folder / "de-en").rename(folder / "de, en")
+    assert load_catalogue(Settings(model=(folder / "de, en",))).default.pair == "de-en"
 
 
 def test_the_default_can_be_named(folder):

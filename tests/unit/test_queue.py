@@ -6,7 +6,13 @@ import pytest
 
 from mt.translation import given
 from service.errors import Kind, ServiceError
-from service.workers.queue import FIRST_PACE, SEGMENT_CHARACTERS, Task, WorkQueue
+from service.workers.queue import (
+    FIRST_PACE,
+    LARGE_BATCH,
+    SEGMENT_CHARACTERS,
+    Task,
+    WorkQueue,
+)
 from service.workers.work import Options
 
 
@@ -221,20 +227,73 @@ def test_a_request_is_refused_that_would_be_answered_too_late():
     run(scenario())
 
 
+async def measured(cost: int, pace: float, model="m", **settings) -> WorkQueue:
+    """An idle queue that has seen one batch, which took `pace` seconds a character."""
+    waiting = queue(batch_characters=4000, **settings)
+    waiting.put(tasks("a" * (cost - SEGMENT_CHARACTERS), model=model))
+    waiting.done(await waiting.take(), cost * pace)
+    return waiting
+
+
 def test_what_nobody_could_do_in_time_is_too_large_whatever_waits():
-    error = refusal(queue(deadline_s=8.0), 50_000)
+    error = refusal(run(measured(LARGE_BATCH, 2e-4, deadline_s=8.0)), 50_000)
     assert error.kind is Kind.TOO_LARGE
     assert "at most about 40000 characters" in error.message
 
 
 def test_two_workers_can_take_twice_as_much():
-    queue(workers=2).admit(50_000)
+    run(measured(LARGE_BATCH, 2e-4, workers=2)).admit(50_000)
+
+
+def test_nothing_is_too_large_by_a_guess():
+    async def scenario():
+        waiting = queue(max_wait_s=4.0, deadline_s=8.0)
+        waiting.admit(1_000_000)  # 200 s by the guess
+        waiting.put(tasks("a"))
+        error = refusal(waiting, 1_000_000)  # all that is there is over in the 8 s of its deadline
+        assert (error.kind, error.retry_after_s) == (Kind.OVERLOADED, 8)
+
+    run(scenario())
+
+
+def test_nothing_is_too_large_by_the_pace_of_single_sentences():
+    run(measured(LARGE_BATCH - 1, 1.0)).admit(1_000_000)
+
+
+def test_full_batches_are_large_however_small_a_full_one_is():
+    async def scenario():
+        waiting = queue(batch_characters=100)
+        waiting.put(tasks("a" * 40, "b" * 90))  # the second does not fit
+        waiting.done(await waiting.take(), 50 * 2e-4)
+        return refusal(waiting, 50_000).kind
+
+    assert run(scenario()) is Kind.TOO_LARGE
+
+
+def test_the_quickest_model_says_what_is_too_large():
+    async def scenario():
+        waiting = await measured(LARGE_BATCH, 1.0, model="slow")
+        waiting.put(tasks("a" * LARGE_BATCH, model="quick"))
+        waiting.done(await waiting.take(), LARGE_BATCH * 1e-4)
+        waiting.admit(50_000)
+        return refusal(waiting, 100_000).kind
+
+    assert run(scenario()) is Kind.TOO_LARGE
 
 
 def test_an_idle_queue_takes_what_is_in_time():
     waiting = queue(max_wait_s=0.1)
     waiting.admit(30_000)
     assert waiting.busy_s is None
+
+
+def test_nobody_is_told_to_come_again_after_all_that_waits_is_given_up():
+    async def scenario():
+        waiting = queue(deadline_s=8.0)
+        waiting.put(tasks("a" * 1_000_000))  # 200 s by the guess
+        return waiting.busy_s
+
+    assert run(scenario()) == 8
 
 
 def test_a_closed_queue_is_emptied_and_then_says_so():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mt.errors import ConfigError
-from service.settings import Settings, environment_file, load_settings
+from service.settings import Settings, environment_file, load_settings, misspelt
 
 
 def test_settings_come_from_the_environment_and_a_mistake_names_its_variable(monkeypatch):
@@ -21,6 +21,29 @@ def test_settings_come_from_the_environment_and_a_mistake_names_its_variable(mon
     monkeypatch.setenv("MT_PORT", "70000")
     with pytest.raises(ConfigError, match=r"^MT_PORT: .*65535.*70000"):
         load_settings()
+
+
+def test_proxies_are_addresses_and_networks_or_all(monkeypatch):
+    monkeypatch.setenv("MT_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32")
+    assert load_settings().trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "2001:db8::/32")
+    monkeypatch.setenv("MT_TRUSTED_PROXIES", "*")
+    assert load_settings().trusted_proxies == ("*",)
+    for mistake in ("proxy.example", "10.0.0.1/8", "*,10.0.0.1"):
+        monkeypatch.setenv("MT_TRUSTED_PROXIES", mistake)
+        with pytest.raises(ConfigError, match=r"^MT_TRUSTED_PROXIES: "):
+            load_settings()
+
+
+def test_a_variable_that_nothing_reads_is_told_with_the_nearest_setting(monkeypatch):
+    for name in ("MT_PORT", "MT_OFFLINE", "MT_CORPORA", "MT_TORCH_INDEX", "MTA"):
+        monkeypatch.setenv(name, "1")
+    assert misspelt() == []
+    monkeypatch.setenv("MT_CHAR_LIMITS", "1")
+    monkeypatch.setenv("MT_ZZZ", "1")
+    assert misspelt() == [
+        "MT_CHAR_LIMITS is no setting and is ignored; did you mean MT_CHAR_LIMIT?",
+        "MT_ZZZ is no setting and is ignored",
+    ]
 
 
 def test_the_file_of_settings_has_each_once_at_its_default(monkeypatch):
@@ -43,3 +66,5 @@ def test_the_file_of_settings_says_what_a_value_may_be():
     assert about["#MT_PORT=8000"] == "# TCP port to listen on; 0 takes a free one. From 0 to 65535."
     assert about["#MT_ENGINE=auto"].endswith("One of auto, int8,\n# fp32, bf16, cuda.")
     assert "#MT_WORKERS=" in about
+    for several in ("MODEL", "TRANSLATION_MEMORY"):
+        assert f'separated by "{os.pathsep}"' in " ".join(about[f"#MT_{several}="].split("\n# "))
