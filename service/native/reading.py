@@ -55,7 +55,7 @@ def read_job(asked: TranslateRequest, server: Server) -> Job:
     catalogue = server.translation.catalogue
     source, target, model = _languages(asked, catalogue)
     if model is None:
-        server.translation.check_way(source, target)
+        server.translation.ways.check(source, target)
     last = _last_models(catalogue, source, target, model)
     return Job(
         asked.texts,

@@ -1,7 +1,7 @@
 """DeepL's wire, version 2: its routes and answers.
 
 Knows what unmodified DeepL clients send and expect. Does not know the parameters of a translation
-(`service.deepl.parameters`), nor how texts are translated (`service.texts.translation`).
+(`service.deepl.parameters`), nor how texts are translated (`service.texts.passage`).
 
 What DeepL's answers have no place for is told where its clients do not look: parameters without
 effect in the header X-Ignored-Parameters, and sentences that the translation memory had in

@@ -1,7 +1,7 @@
 """LibreTranslate's wire: its parameters, its answers, its error messages.
 
 Knows what unmodified LibreTranslate clients send and expect. Does not know how texts are
-translated: `service.texts.translation` does, for every wire.
+translated: `service.texts.passage` does, for every wire.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     _check_limits([text], server.settings)
     return [
         DetectedLanguage(confidence=each.confidence, language=each.language)
-        for each in server.translation.detect(text)
+        for each in server.translation.ways.detect(text)
     ]
 
 
@@ -160,7 +160,7 @@ def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
         options=Options(n_best=1 + alternatives),
         style=Style(_read_format(parameters.get("format"))),
     )
-    server.translation.check_way(job.source, job.target)
+    server.translation.ways.check(job.source, job.target)
     return _Query(job, isinstance(q, list), alternatives)
 
 
