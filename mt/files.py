@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and their hashes.
+"""Files written whole or not at all, by one process at a time, and their hashes.
 
 Knows bytes and paths. Does not know what is in them. Everything the project keeps, it writes
 through `write_atomic`: to a temporary name beside the target, flushed to the disk, then renamed.
@@ -8,6 +8,7 @@ A reader, or a crash at any moment, sees the old file or the new one.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -67,6 +68,23 @@ def settle(finished: Path, path: Path) -> None:
     _sync(finished)  # else the name may reach the disk before the content does
     os.replace(finished, path)
     _sync(path.parent)  # the name lives in the folder
+
+
+def claim(descriptor: int, path: Path) -> bool:
+    """Lock an open file or folder for this process alone, until it closes it or ends.
+
+    Returns:
+        False if another process has locked it, or something else stands at path by now: the other
+        may have finished, and renamed it, after it was opened here. On a file system without locks
+        only the latter is told.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
 
 
 def remove_leftovers(folder: Path) -> None:

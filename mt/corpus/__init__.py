@@ -7,6 +7,7 @@
     tokenising.py    lines to ids, in as many processes as asked for
     preparation.py   these steps in their order, in memory or through files
     storage.py       prepared pairs in a folder, mapped into memory instead of read
+    arrays.py        arrays and lines in files that grow, and are mapped
     batches.py       the order of an epoch, and its padded batches
 
 Knows files, pairs and token budgets. Does not know models. Nothing is left out unseen: every

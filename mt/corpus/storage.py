@@ -1,7 +1,8 @@
 """Prepared pairs in a folder: arrays that are mapped into memory instead of read.
 
-Knows arrays, lines and files. Does not know how pairs are prepared, or what from: a record, whose
-meaning is the caller's, goes with them.
+Knows which files there are, and when they are whole. Does not know how an array or a line is kept
+(`arrays`), how pairs are prepared, or what from: a record, whose meaning is the caller's, goes with
+them.
 
     corpus.json             the record, the filters' counts, and the size of every other file
     source.ids.npy ...      `Sentences` of both sides
@@ -14,7 +15,6 @@ A folder is made under another name, locked, and has its own only when it is who
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -22,17 +22,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from mt.corpus.arrays import ArrayWriter, Lines, StartsWriter, close_written, map_array, map_lines
 from mt.corpus.filters import FilterReport
 from mt.corpus.sentences import Corpus, Sentences
 from mt.corpus.text import Pairs, read_lines
 from mt.errors import BundleError, CorpusError
-from mt.files import settle, write_atomic, write_json
+from mt.files import claim, settle, write_atomic, write_json
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 FORMAT = 1
@@ -104,12 +104,10 @@ class CorpusFolder:
                     yield block
 
     def _array(self, name: str) -> NDArray[Any]:
-        # As a plain view: np.memmap spends microseconds on each slice.
-        return np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        return map_array(self.path / f"{name}.npy")
 
     def _lines(self, side: str) -> Lines:
-        content = np.memmap(self.path / f"{side}.txt", np.uint8, "r")
-        return Lines(np.asarray(content), self._array(f"{side}.lines"))
+        return map_lines(self.path / f"{side}.txt", self._array(f"{side}.lines"))
 
 
 class NewCorpusFolder:
@@ -201,39 +199,14 @@ def read_tokenizers(folder: Path) -> TokenizerPair:
     return TokenizerPair(first, first if source == target else Tokenizer(target))
 
 
-class Lines(Sequence[str]):
-    """Lines of a mapped text, each decoded when it is asked for."""
-
-    def __init__(self, content: NDArray[np.uint8], starts: NDArray[np.int64]) -> None:
-        """`starts` is [lines + 1]; content[starts[n]:starts[n + 1]] is line n and its line end."""
-        self._content, self._starts = content, starts
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> Lines: ...
-    def __getitem__(self, number: int | slice) -> str | Lines:
-        if isinstance(number, slice):
-            first, last, step = number.indices(len(self))
-            assert step == 1, "lines are handed out in their order"
-            return Lines(self._content, self._starts[first : max(first, last) + 1])
-        if not 0 <= number < len(self):
-            raise IndexError(number)  # which also ends an iteration
-        line = self._content[self._starts[number] : self._starts[number + 1] - 1]
-        return line.tobytes().decode()
-
-
 class _SideWriter:
     """The arrays of one side, and its text, as files that grow."""
 
     def __init__(self, folder: Path, side: str, *, with_text: bool) -> None:
-        self._ids = _ArrayWriter(folder / f"{side}.ids.npy", np.int32)
-        self._starts = _StartsWriter(folder / f"{side}.starts.npy")
+        self._ids = ArrayWriter(folder / f"{side}.ids.npy", np.int32)
+        self._starts = StartsWriter(folder / f"{side}.starts.npy")
         self._text = (folder / f"{side}.txt").open("wb") if with_text else None
-        self._lines = _StartsWriter(folder / f"{side}.lines.npy") if with_text else None
+        self._lines = StartsWriter(folder / f"{side}.lines.npy") if with_text else None
 
     def __enter__(self) -> _SideWriter:
         return self
@@ -267,54 +240,7 @@ class _SideWriter:
             if writer is not None:
                 writer.close()
         if self._text is not None and not self._text.closed:
-            _close(self._text)
-
-
-class _ArrayWriter:
-    """A one-dimensional array in a .npy file that grows at its end."""
-
-    def __init__(self, path: Path, dtype: DTypeLike) -> None:
-        self._dtype = np.dtype(dtype)
-        self._length = 0
-        self.file = path.open("wb")
-        self._write_header()
-
-    def append(self, values: NDArray[Any]) -> None:
-        self.file.write(np.ascontiguousarray(values, self._dtype).data)
-        self._length += len(values)
-
-    def close(self) -> None:
-        if not self.file.closed:
-            self.file.seek(0)
-            self._write_header()
-            _close(self.file)
-
-    def _write_header(self) -> None:
-        # NumPy leaves room in it for a longer length, so the second one is as long as the first.
-        descr = npy.dtype_to_descr(self._dtype)
-        header = {"descr": descr, "fortran_order": False, "shape": (self._length,)}
-        npy.write_array_header_1_0(self.file, header)
-
-
-class _StartsWriter(_ArrayWriter):
-    """Where each of many things starts that stand one behind the other, given their lengths."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, np.int64)
-        self._end = 0
-        super().append(np.zeros(1, np.int64))
-
-    def append(self, lengths: NDArray[Any]) -> None:
-        if len(lengths):
-            starts = self._end + np.cumsum(lengths, dtype=np.int64)
-            super().append(starts)
-            self._end = int(starts[-1])
-
-
-def _close(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
+            close_written(self._text)
 
 
 def _joined(lines: Sequence[str]) -> bytes:
@@ -324,18 +250,10 @@ def _joined(lines: Sequence[str]) -> bytes:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """The folder for this process alone; the lock is gone with the process, however it ends."""
-    busy = CorpusError(f"{folder} is being written by another process")
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise busy from error
-        except OSError:
-            pass  # a file system without locks
-        # The other process may have finished, and renamed the folder, after it was opened here.
-        if not folder.exists() or not os.path.samestat(folder.stat(), os.fstat(descriptor)):
-            raise busy
+        if not claim(descriptor, folder):
+            raise CorpusError(f"{folder} is being written by another process")
         yield
     finally:
         os.close(descriptor)

@@ -10,7 +10,6 @@ record is removed.
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import hashlib
 import os
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import JobError
-from mt.files import behind_link, settle
+from mt.files import behind_link, claim, settle
 from mt.jobs.record import Progress, Record, read_record, write_record
 from mt.streams import compressor
 
@@ -232,16 +231,8 @@ def _record_to_continue(part: Part, resume: bool) -> Record | None:
 def locked(path: Path) -> Iterator[int]:
     """The file at path, for this process alone; an empty one does not outlive an exception."""
     with path.open("ab", buffering=0) as file:
-        busy = JobError(f"{path} is being written by another process")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise busy from error
-        except OSError:
-            pass  # a file system without locks
-        # The other process may have finished, and renamed the file, after it was opened here.
-        if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-            raise busy
+        if not claim(file.fileno(), path):
+            raise JobError(f"{path} is being written by another process")
         try:
             yield file.fileno()
         except BaseException:

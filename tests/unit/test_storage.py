@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mt.corpus import Corpus, CorpusFolder, FilterReport, Sentences, new_folder, storage
+from mt.corpus import Corpus, CorpusFolder, FilterReport, Sentences, arrays, new_folder
 from mt.errors import CorpusError
 from support.bundles import tiny_tokenizers
 from support.commands import ROOT
@@ -114,7 +114,7 @@ def test_what_fails_leaves_what_others_have_put_beside_it(tmp_path):
 
 
 def test_a_disk_that_fails_again_at_the_end_does_not_hide_what_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_close", failing)
+    monkeypatch.setattr(arrays, "close_written", failing)
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "a", with_text=True):
         _ = 1 / 0
     with pytest.raises(OSError, match="No space left"), new_folder(tmp_path / "a", with_text=True):
