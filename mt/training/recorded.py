@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mt.config import Purpose, Recipe
+from mt.differences import first_difference
 from mt.errors import TrainingError
 from mt.training.data import Data
 from mt.training.initial import Initial
@@ -63,15 +64,12 @@ def refuse_another(folder: Path, record: Mapping[str, Any], *, initial_too: bool
         if isinstance(before, dict) and isinstance(options, dict):
             # An option that is not recorded, or did not exist yet, has the effect of its default.
             before, options = _defaults(table) | before, _defaults(table) | options
-        if before == options:
-            continue
-        if isinstance(options, dict) and isinstance(before, dict):
-            key = next(k for k in {**before, **options} if before.get(k) != options.get(k))
-            table, before, options = f"{table}.{key}", before.get(key), options.get(key)
-        raise TrainingError(
-            f"{folder.parent} was begun with {table} = {before!r}, the recipe now says "
-            f"{options!r}: restore it, or train into another folder"
-        )
+        if found := first_difference(before, options, table):
+            option, earlier_value, value = found
+            raise TrainingError(
+                f"{folder.parent} was begun with {option} = {earlier_value!r}, the recipe now says "
+                f"{value!r}: restore it, or train into another folder"
+            )
     if text != record["text"]:
         raise TrainingError(
             f"{folder.parent}: the training or validation text has changed since the run began"
