@@ -1,4 +1,6 @@
-"""The training text as each epoch sees it: short first, words cut anew or missing, pairs joined.
+"""The training text as each epoch sees it: short first, words cut anew or missing, others joined.
+
+Other numbers may stand in copies of pairs (`mt.numbers`).
 
 Knows tokenised pairs and random draws. Does not know batches or models. What an epoch sees is a
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.
@@ -12,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import starmap
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mt.config import DataConfig
 from mt.corpus import Corpus, Sentences
+from mt.errors import CorpusError
 from mt.noise import noisy, word_beginnings
+from mt.numbers import has_shared_numbers, with_other_numbers
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 BLOCK = 1 << 13
@@ -39,6 +45,8 @@ class Augmented:
         corpus = self.corpus
         if self.config.subword_sampling:
             corpus = _sample(corpus, self.tokenizers, self.config, (self.seed, number))
+        if self.config.numbers_share:
+            corpus = self._with_numbers(corpus, (self.seed, number))
         if self.config.noise_drop or self.config.noise_shuffle:
             corpus = _disturb(corpus, self.tokenizers.source, self.config, (self.seed, number))
         if number < self.config.curriculum_epochs:
@@ -47,6 +55,46 @@ class Augmented:
             corpus = _join(corpus, self.config, (self.seed, number))
         return corpus
 
+    def _with_numbers(self, corpus: Corpus, seed: tuple[int, int]) -> Corpus:
+        """The pairs, and behind them copies of some with other numbers."""
+        assert self.corpus.texts is not None, "prepare keeps the texts where numbers are drawn"
+        sources, targets = self.corpus.texts
+        random = np.random.default_rng((*seed, 5))
+        count = round(self.config.numbers_share * len(corpus))
+        pairs = [
+            with_other_numbers(sources[number], targets[number], random)
+            for number in random.choice(self._numbered, count).tolist()
+        ]
+        alpha = self.config.subword_sampling
+        source, target = (
+            Sentences.joined([side, _pieces(texts, tokenizer, alpha, (*seed, draws))])
+            for side, texts, tokenizer, draws in zip(
+                (corpus.source, corpus.target),
+                zip(*pairs, strict=True),
+                self.tokenizers,
+                (6, 7),
+                strict=True,
+            )
+        )
+        return replace(corpus, source=source, target=target)
+
+    @cached_property
+    def _numbered(self) -> NDArray[np.int64]:
+        """Which pairs have numbers that can be replaced.
+
+        Raises:
+            CorpusError: none has.
+        """
+        texts = self.corpus.texts
+        assert texts is not None
+        found = np.flatnonzero(list(starmap(has_shared_numbers, zip(*texts, strict=True))))
+        if not len(found):
+            raise CorpusError(
+                f"data.numbers_share = {self.config.numbers_share}: no training pair has the same "
+                "numbers on both sides"
+            )
+        return found
+
 
 def _sample(
     corpus: Corpus, tokenizers: TokenizerPair, config: DataConfig, seed: tuple[int, int]
@@ -54,20 +102,24 @@ def _sample(
     assert corpus.texts is not None, "prepare keeps the texts where subwords are sampled"
     alpha = config.subword_sampling
     # The draws of (seed, epoch) order its batches, those of (seed, epoch, 1) join pairs, those of
-    # (seed, epoch, 4, ...) disturb sources.
+    # (seed, epoch, 4, ...) disturb sources, those of 5, 6 and 7 make other numbers.
     source, target = (
-        _sampled(texts, tokenizer, alpha, (*seed, draws))
+        _pieces(texts, tokenizer, alpha, (*seed, draws))
         for tokenizer, texts, draws in zip(tokenizers, corpus.texts, (2, 3), strict=True)
     )
     return replace(corpus, source=source, target=target)
 
 
-def _sampled(
+def _pieces(
     texts: Sequence[str], tokenizer: Tokenizer, alpha: float, seed: tuple[int, ...]
 ) -> Sentences:
     return Sentences.joined(
         [
-            Sentences.of(tokenizer.sample(texts[start : start + BLOCK], alpha, seed=(*seed, start)))
+            Sentences.of(
+                tokenizer.sample(texts[start : start + BLOCK], alpha, seed=(*seed, start))
+                if alpha
+                else tokenizer.encode(texts[start : start + BLOCK])
+            )
             for start in range(0, len(texts), BLOCK)
         ]
     )

@@ -163,6 +163,7 @@ def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenize
             vocab_size=config.vocabulary_size,
             character_coverage=config.character_coverage,
             required_chars="".join(digits),
+            split_digits=config.split_digits,
             normalization_rule_name=config.normalization,
             pad_id=PAD,
             unk_id=UNKNOWN,

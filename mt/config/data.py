@@ -61,6 +61,10 @@ class DataConfig(Options):
     joined_share: float = Field(0.0, ge=0, le=1)
     """Share of the training pairs that are joined to others each epoch, up to a length drawn below
     `max_pieces`, so that a model of short sentences learns long inputs (Kondo et al. 2021)."""
+    numbers_share: float = Field(0.0, ge=0, le=1, exclude_if=operator.not_)
+    """Copies of pairs with other numbers in them, others each epoch, as a share of the pairs; only
+    pairs are copied that have the same numbers on both sides. So a model learns to copy digits
+    (after Fadaee et al. 2017, who draw rare words). Best with `tokenizer.split_digits`."""
     noise_drop: float = Field(0.0, ge=0, lt=1)
     """Share of the source words left out, others each epoch. With target text as its own source and
     `noise_shuffle`, a model becomes a denoising autoencoder (Hill et al. 2016, 2.2; Lample et al.
@@ -72,6 +76,11 @@ class DataConfig(Options):
     find it ready. Refused if it was made of anything else. Without one, each run has its own."""
     licence: str = "not stated"
     """Licence and attribution of the text, written into the model card."""
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether epochs are made of the text, not of its ids alone."""
+        return self.subword_sampling > 0 or self.numbers_share > 0
 
     @model_validator(mode="after")
     def _sides_match(self) -> Self:

@@ -5,6 +5,7 @@ Knows how pieces are learned. Does not know the text they are learned from.
 
 from __future__ import annotations
 
+import operator
 from typing import Literal
 
 from pydantic import Field
@@ -24,6 +25,9 @@ class TokenizerConfig(Options):
     character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
     """Share of the training characters that get a piece; the rest are unknown characters. Digits of
     the text always get one: a number is wrong if one of them is missing."""
+    split_digits: bool = Field(False, exclude_if=operator.not_)
+    """Whether every digit is a piece of its own, so that all numbers are written alike (Wallace et
+    al. 2019, Do NLP models know numbers?, who compare ways of writing them)."""
     training_pairs: int = Field(1_000_000, ge=1)
     """Most pairs that pieces are learned from, evenly spread over the training text; SentencePiece
     holds them in memory."""

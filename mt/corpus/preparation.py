@@ -59,7 +59,7 @@ def prepare(
         Chunk(*stripped, survey.repeated), encode(*stripped, tokenizers), passes
     )
     report = _something(passes.report(held_out=held_out))
-    return Corpus(left, right, report, texts if config.subword_sampling else None)
+    return Corpus(left, right, report, texts if config.needs_text else None)
 
 
 def prepare_files(

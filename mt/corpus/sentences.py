@@ -80,7 +80,7 @@ class Corpus:
     target: Sentences
     report: FilterReport
     texts: tuple[Sequence[str], Sequence[str]] | None = None
-    """The kept pairs as text, where data.subword_sampling has use for them."""
+    """The kept pairs as text, where epochs are made of it."""
     reverse_target: bool = False
     """Batches have the targets last token first, as a right-to-left model writes them. Here they
     are in the order of the text all the same, which whatever changes them may rely on."""

@@ -81,7 +81,7 @@ def open_data(
         found = _find(folder, recipe, origin, known)
         if found is None:
             with _told(folder):
-                new = stack.enter_context(new_folder(folder, with_text=config.subword_sampling > 0))
+                new = stack.enter_context(new_folder(folder, with_text=config.needs_text))
                 found = _make(new, recipe, origin, known, progress)
         yield _data(found, valid_text or found.held_out(), recipe)
 
@@ -155,8 +155,8 @@ def _difference(
         return "with other tokenizers than the model's"
     if known is None and not _describes(recipe.tokenizer, record["tokenizer"]):
         return "with other tokenizers than [tokenizer] describes"
-    if recipe.data.subword_sampling and not found.has_text:
-        return "without keeping its lines, which data.subword_sampling needs"
+    if recipe.data.needs_text and not found.has_text:
+        return "without keeping its lines, which subword_sampling and numbers_share need"
     return None
 
 

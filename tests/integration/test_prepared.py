@@ -243,7 +243,8 @@ def test_fine_tuning_refuses_arrays_of_other_tokenizers(recipe, tmp_path):
     [
         ({"data__max_pieces": 50}, "with another data.max_pieces than 50"),
         ({"data__remove_duplicates": False}, "with another data.remove_duplicates than False"),
-        ({"data__subword_sampling": 0.1}, "which data.subword_sampling needs"),
+        ({"data__subword_sampling": 0.1}, "which subword_sampling and numbers_share need"),
+        ({"data__numbers_share": 0.1}, "which subword_sampling and numbers_share need"),
         ({"tokenizer__vocabulary_size": 39}, "other tokenizers than [tokenizer] describes"),
         ({"data__train_source": ["train.en"]}, "from other text than data.train_source is now"),
     ],

@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -6,7 +7,9 @@ import pytest
 from mt.augment import Augmented
 from mt.config import DataConfig
 from mt.corpus import Sentences, prepare
-from support.bundles import SOURCES, TARGETS, tiny_tokenizers
+from mt.errors import CorpusError
+from mt.tokenizer import train_tokenizers
+from support.bundles import SMALL_TOKENIZER, SOURCES, TARGETS, tiny_tokenizers
 
 SOURCE, TARGET = SOURCES[:4], TARGETS[:4]
 
@@ -121,6 +124,51 @@ def test_the_share_bounds_how_many_pairs_are_joined(share):
     view = augmented(joined_share=share, repeat=10, max_pieces=100)
     alone = sum(source in SOURCE for source, _ in texts(view, 0))
     assert alone >= (1 - share) * 40
+
+
+NUMBERED = [("Seite 12 von 99.", "The 12 of 99."), ("Im Jahr 1984", "In 1984")]
+UNNUMBERED = [("Um 8", "At eight"), ("Hast du Hunger?", "Are you hungry?")]
+
+
+def numbered(**options: float) -> Augmented:
+    view = augmented()
+    config = view.config.model_copy(update=options)
+    pairs = NUMBERED + UNNUMBERED * 4
+    source, target = ([pair[side] for pair in pairs] for side in (0, 1))
+    tokenizers = train_tokenizers(
+        [*SOURCES, "0123456789"],
+        [*TARGETS, "0123456789"],
+        SMALL_TOKENIZER.model_copy(update={"split_digits": True}),
+    )
+    return Augmented(prepare(source, target, tokenizers, config), tokenizers, config, 1)
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.5])
+def test_copies_with_other_numbers_stand_behind_the_pairs_and_change_each_epoch(sampling):
+    options = {"numbers_share": 0.6, "subword_sampling": sampling}
+    view = numbered(**options)
+    found = texts(view, 0)
+    assert found[:10] == NUMBERED + UNNUMBERED * 4
+    assert len(found) == 16
+    for source, target in found[10:]:
+        numbers = re.findall("[0-9]+", source)
+        assert numbers == re.findall("[0-9]+", target)
+        assert re.sub("[0-9]", "#", source) in ("Seite ## von ##.", "Im Jahr ####")
+    assert len(set(found[10:])) > 3
+    assert found[10:] != texts(view, 1)[10:]
+    assert texts(view, 1) == texts(numbered(**options), 1)
+
+
+def test_copies_with_other_numbers_are_joined_like_the_rest():
+    found = texts(numbered(numbers_share=0.6, joined_share=1.0, max_pieces=100), 0)
+    assert len(found) < 16
+    assert sum(len(re.findall("Seite|Jahr", source)) for source, _ in found) == 8
+
+
+def test_text_without_shared_numbers_gives_no_copies_and_is_refused():
+    view = augmented(numbers_share=0.5)
+    with pytest.raises(CorpusError, match=r"data.numbers_share = 0.5: no training pair has"):
+        view.epoch(0)
 
 
 def _sentences(joined: str) -> list[str]:

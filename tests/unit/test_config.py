@@ -136,7 +136,7 @@ def test_options_cannot_be_changed():
         (
             "[tokenizer]\nqqq = 1",
             "unknown key tokenizer.qqq; known are character_coverage, joint, kind, "
-            "normalization, training_pairs, vocabulary_size",
+            "normalization, split_digits, training_pairs, vocabulary_size",
         ),
         ('[search]\n"a\\nbeam_size" = 1', "unknown key search.'a\\nbeam_size'; did you mean "),
     ],

@@ -156,6 +156,18 @@ def test_digits_of_the_text_get_a_piece_however_rare_they_are(kind):
     assert unknown == ["9", "ß"]
 
 
+def test_digits_may_be_pieces_of_their_own():
+    lines = [*SOURCES, *(f"um 1984 {word}" for word in " ".join(SOURCES).split())]
+    merged, _ = train_tokenizers(lines, lines, SMALL_TOKENIZER)
+    assert "▁1984" in merged.pieces(range(len(merged)))
+    config = SMALL_TOKENIZER.model_copy(update={"split_digits": True})
+    source, _ = train_tokenizers(lines, lines, config)
+    ids = source.encode(["um 1984"])
+    assert source.pieces(ids[0])[-4:] == [*"1984"]
+    assert source.pieces(source.sample(["um 1984"], 0.5, seed=1)[0])[-4:] == [*"1984"]
+    assert source.decode(ids) == ["um 1984"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("size", "lines", "reason"),
