@@ -58,7 +58,7 @@ def download(
     with _Display() as display:
         prepared = prepare(name, output, source=source, mirror=mirror, progress=display)
     print(_summary(prepared))
-    if recipes := _recipes_on(name):
+    if recipes := _recipes_on(name, output):
         errors.print(
             f"next: mt-train RECIPE --data {output} --output DIR, where RECIPE is one of "
             + ", ".join(recipes),
@@ -70,13 +70,15 @@ def main() -> None:
     run(app)
 
 
-def _recipes_on(dataset: str) -> list[str]:
-    """The recipes that come along and train on a dataset."""
-    return [
-        name
-        for name in bundled_recipes()
-        if load_recipe(RECIPES / f"{name}.toml").data.train_source[0].parent.name == dataset
-    ]
+def _recipes_on(dataset: str, output: Path) -> list[str]:
+    """The recipes that come along and train on a dataset, by text that is all there already."""
+    return [name for name in bundled_recipes() if _can_train(name, dataset, output)]
+
+
+def _can_train(recipe: str, dataset: str, output: Path) -> bool:
+    data = load_recipe(RECIPES / f"{recipe}.toml", output).data
+    texts = (*data.train_source, *data.train_target)
+    return texts[0].parent.name == dataset and all(map(Path.exists, texts))
 
 
 def _summary(prepared: Prepared) -> str:
