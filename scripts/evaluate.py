@@ -195,7 +195,7 @@ def evaluate(
     if not any(isinstance(system, ModelSystem) for system in (first, *others)):
         _refuse_decoding(search | {"engine": engine, "threads": threads})
     swept = _swept_systems(first, _sweep_values(sweep or []))
-    words = config.tokenize or _words((first, *others))
+    text = text._replace(words=config.tokenize or _words((first, *others)))
 
     long = _model(first, "--joined") if joined else None
     parts = joined_parts(text) if joined else []
@@ -204,13 +204,13 @@ def evaluate(
     if output is not None:
         lines = "".join(f"{line}\n" for line in outcomes[0].translations)
         write_atomic(output, compressor(output)(lines.encode()))
-    record = evaluation_record(text, outcomes, config.paired_test, words)
+    record = evaluation_record(text, outcomes, config.paired_test)
     if by_length:
-        record["by_length"] = length_record(text, outcomes, config.length_edges, words)
+        record["by_length"] = length_record(text, outcomes, config.length_edges)
     if long is not None:
-        record["joined"] = joined_record(text, parts, long, outcomes[0], words)
+        record["joined"] = joined_record(text, parts, long, outcomes[0])
     if swept:
-        record["sweep"] = sweep_record(text, swept, words)
+        record["sweep"] = sweep_record(text, swept)
     if plot is not None:
         draw(plot, panels(record))
     print(report(record, form))

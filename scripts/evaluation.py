@@ -47,6 +47,8 @@ class TestText(NamedTuple):
     reference_paths: list[Path]
     source: list[str]
     references: list[list[str]]
+    words: Words = "13a"
+    """What BLEU takes for a word of it."""
 
     @classmethod
     def read(cls, source: Path, references: Sequence[Path]) -> TestText:
@@ -60,14 +62,12 @@ class TestText(NamedTuple):
         return cls(source, list(references), lines, [first, *others])
 
 
-def evaluation_record(
-    text: TestText, outcomes: Sequence[Outcome], test: Test, words: Words
-) -> Record:
+def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -> Record:
     """Scores of the first system and, under "against", of the others, compared with it."""
-    first, *others = [_system_record(text, outcome, words) for outcome in outcomes]
+    first, *others = [_system_record(text, outcome) for outcome in outcomes]
     record = first | text_record(text)
     if others:
-        record["significance"] = _compare(text, outcomes, others, test, words)
+        record["significance"] = _compare(text, outcomes, others, test)
         record["against"] = others
     return record
 
@@ -87,13 +87,11 @@ def text_record(text: TestText) -> Record:
     }
 
 
-def length_record(
-    text: TestText, outcomes: Sequence[Outcome], edges: Sequence[int], words: Words
-) -> Record:
+def length_record(text: TestText, outcomes: Sequence[Outcome], edges: Sequence[int]) -> Record:
     """BLEU of every system, in the order of the outcomes, in buckets of the source's length."""
     buckets = length_buckets(text.source, edges)
     systems = [
-        bleu_by_bucket(buckets, outcome.translations, *text.references, words=words)
+        bleu_by_bucket(buckets, outcome.translations, *text.references, words=text.words)
         for outcome in outcomes
     ]
     return {
@@ -110,11 +108,7 @@ def length_record(
 
 
 def joined_record(
-    text: TestText,
-    parts: Sequence[Parts],
-    system: ModelSystem,
-    outcome: Outcome,
-    words: Words,
+    text: TestText, parts: Sequence[Parts], system: ModelSystem, outcome: Outcome
 ) -> Record:
     """BLEU of lines joined to longer ones by BLEU of the same lines, against the first reference.
 
@@ -128,7 +122,11 @@ def joined_record(
     systems = {"cut into sentences": system, "in one piece": system.taking_whole_lines()}
     ratios = {
         name: bleu_ratio(
-            each.run(sources).translations, outcome.translations, text.references[0], parts, words
+            each.run(sources).translations,
+            outcome.translations,
+            text.references[0],
+            parts,
+            text.words,
         )
         for name, each in systems.items()
     }
@@ -163,30 +161,28 @@ def joined_parts(text: TestText) -> list[Parts]:
     return parts
 
 
-def sweep_record(text: TestText, systems: Sequence[ModelSystem], words: Words) -> list[Record]:
+def sweep_record(text: TestText, systems: Sequence[ModelSystem]) -> list[Record]:
     """Scores and seconds of one model under different decoding options."""
     outcomes = [system.run(text.source) for system in systems]
     return [
         {
             "search": outcome.record["search"],
             "seconds": outcome.record["seconds"],
-            "scores": _score_records(text, outcome, words, interval=False),
+            "scores": _score_records(text, outcome, interval=False),
         }
         for outcome in outcomes
     ]
 
 
-def _system_record(text: TestText, outcome: Outcome, words: Words) -> Record:
+def _system_record(text: TestText, outcome: Outcome) -> Record:
     return outcome.record | {
         "lines": len(text.source),
-        "scores": _score_records(text, outcome, words, interval=True),
+        "scores": _score_records(text, outcome, interval=True),
     }
 
 
-def _score_records(
-    text: TestText, outcome: Outcome, words: Words, *, interval: bool
-) -> dict[str, Record]:
-    scores = evaluate(outcome.translations, *text.references, interval=interval, words=words)
+def _score_records(text: TestText, outcome: Outcome, *, interval: bool) -> dict[str, Record]:
+    scores = evaluate(outcome.translations, *text.references, interval=interval, words=text.words)
     return {
         name: {
             field: round(value, 2) if isinstance(value, float) else value
@@ -202,11 +198,10 @@ def _compare(
     outcomes: Sequence[Outcome],
     others: Sequence[Record],
     test: Test,
-    words: Words,
 ) -> Record:
     """Add to the scores of the others how they differ; returns how that was found out."""
     first, *rest = [outcome.translations for outcome in outcomes]
-    differences = compare(first, rest, *text.references, test=test, words=words)
+    differences = compare(first, rest, *text.references, test=test, words=text.words)
     for other, found in zip(others, differences, strict=True):
         for name, difference in found.items():
             other["scores"][name]["difference"] = round(difference.value, 2)
