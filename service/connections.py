@@ -1,9 +1,10 @@
-"""Bounds of a connection that uvicorn does not have: how late a head may be, and how large.
+"""Bounds of a connection that uvicorn does not have: how late a head may be, how large, and how
+slowly an answer may be read.
 
 Without them a silent client keeps its connection for ever, until there are no more file
 descriptors, and an endless header line fills the memory: it is not a request yet, so nothing that
 counts requests or bodies sees it. At any moment a connection is in the making of an answer, or a
-timer runs that closes it.
+timer runs that closes it, and while bytes of an answer wait for the client, another.
 
 Knows uvicorn's protocol for one connection. Does not know what is said to a client that went too
 far: it is handed in.
@@ -27,6 +28,9 @@ LINGER_S = 2.0
 over bytes not read yet is reset, and with it goes what the client was told."""
 LINGER_BYTES = 2**20
 """What a client may send until then."""
+READING_S = 60.0
+"""Seconds in which a client has to read something of an answer; what a network forgets for a while
+comes again by then."""
 LATE = HTTPStatus.REQUEST_TIMEOUT
 TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
@@ -45,6 +49,7 @@ class Bounded(OneProtocol):
     """Seconds in which a head has to be there: the first from the start of the connection, a later
     one from its first byte. The wait for that byte is `timeout_keep_alive`. Also those in which
     the rest of a request has to be there that was answered early."""
+    reading_s = READING_S
 
     _within = False
     """Whether a request has begun to arrive and is not whole yet; it may be answered already, and
@@ -57,6 +62,12 @@ class Bounded(OneProtocol):
     _handed_on = False
     _timer: asyncio.TimerHandle | None = None
     """Closes the connection, if no head comes, or when the client has had time to hear why."""
+    _answered: RequestResponseCycle | None = None
+    """The request in whose answer the app is, or was last; others may have come behind it."""
+    _unread = 0
+    """Bytes that waited for the client when `_reader` was set."""
+    _reader: asyncio.TimerHandle | None = None
+    """Ends the connection, if the client reads nothing."""
 
     def refuse_head(self, status: HTTPStatus, method: str, path: str) -> bytes:
         """The whole answer to a head that is LATE or TOO_LARGE; it says `Connection: close`.
@@ -73,6 +84,11 @@ class Bounded(OneProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._reader is not None:
+            self._reader.cancel()
+        if self._answered is not None:
+            self._answered.disconnected = True  # uvicorn says so to the last that has come
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +131,14 @@ class Bounded(OneProtocol):
         self._stop_timer()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def on_response_complete(self) -> None:
+        self._await_reader()
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         if self._in_head and self._head_bytes() > MAX_HEAD_BYTES:
             self._refuse(TOO_LARGE)
@@ -126,8 +150,9 @@ class Bounded(OneProtocol):
         super().handle_websocket_upgrade()
 
     def idle(self) -> bool:
-        """Whether what comes next is the start of a request, and the answers before it are sent."""
-        return not (self._within or self._deaf or self._answering())
+        """Whether what comes next is the start of a request, and the answers before it are sent and
+        not piling up."""
+        return not (self._within or self._deaf or self._answering() or self.flow.write_paused)
 
     def await_next_request(self) -> None:
         """As after any other answer: a connection that stays silent is closed."""
@@ -141,6 +166,10 @@ class Bounded(OneProtocol):
         status_line, _, rest = answer.partition(b"\r\n")
         lines = [status_line, *(b"%s: %s" % each for each in self.server_state.default_headers)]
         self.transport.write(b"\r\n".join([*lines, rest]))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _ending(self) -> bool:
         return self._deaf or self.transport.is_closing()
@@ -156,6 +185,22 @@ class Bounded(OneProtocol):
     def _await_head(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(self.head_s, self._refuse, LATE)
+
+    def _await_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+        self._unread = self.transport.get_write_buffer_size()
+        if self._unread:
+            self._reader = self.loop.call_later(self.reading_s, self._check_reader)
+
+    def _check_reader(self) -> None:
+        # Nothing is added to what waits while the app is held back, or has said all.
+        nothing_added = self.flow.write_paused or not self._answering()
+        if nothing_added and self.transport.get_write_buffer_size() >= self._unread:
+            self.transport.abort()  # closing it would wait for the client too
+        else:
+            self._await_reader()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

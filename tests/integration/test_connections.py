@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,18 +17,24 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from service.connections import Bounded
 from support.serving import WAIT_S, real_server
 
 ALLOWANCE = 1000
 """Characters that an address may send in a minute."""
+DEADLINE_S = 0.5
+COUNT = 400
+"""Answers that no socket's buffer holds."""
 FIELDS = {"q": "ja", "source": "de", "target": "en"}
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Of a server that does not wait long."""
-    with real_server(deadline_s=0.5, characters_per_minute=ALLOWANCE) as url:
-        yield url
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Bounded, "reading_s", DEADLINE_S)
+        with real_server(deadline_s=DEADLINE_S, characters_per_minute=ALLOWANCE) as url:
+            yield url
 
 
 def connect(url: str) -> closing[socket.socket]:
@@ -91,6 +98,17 @@ def test_a_head_too_large_is_refused_in_the_words_of_its_wire(url, path, start):
     assert response.getheader("x-request-id")
     assert body.startswith(start)
     assert b"the request head exceeds 65536 bytes" in body
+
+
+def test_a_client_that_reads_nothing_of_its_answers_is_cut_off(url):
+    with connect(url) as connection:
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * COUNT)
+        time.sleep(4 * DEADLINE_S)
+        heads = 0
+        with suppress(ConnectionError):
+            while answer := connection.recv(2**20):
+                heads += answer.count(b"HTTP/1.1 200")
+    assert heads < COUNT
 
 
 def test_refusals_of_heads_are_counted(url):

@@ -23,6 +23,8 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
+        self.waiting = 0
+        """Bytes that the client has not taken, for a test to say."""
         self.closed = False
         self.ended = False
 
@@ -36,6 +38,11 @@ class Transport(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
 
     def is_closing(self) -> bool:
         return self.closed

@@ -17,6 +17,7 @@ LONG = b"x" * (MAX_HEAD_BYTES + 1)
 
 class Connection(Bounded):
     head_s = HEAD_S
+    reading_s = HEAD_S
 
     def refuse_head(self, status: HTTPStatus, method: str, path: str) -> bytes:
         return f"HTTP/1.1 {status} {method} {path}\r\n\r\n".encode()
@@ -101,6 +102,92 @@ def test_an_answer_that_takes_longer_than_a_head_may_is_left_in_peace():
     assert sent.count(b"piece") == 4
     assert sent.endswith(b"3\r\nend\r\n0\r\n\r\n")
     assert not closed
+
+
+async def unread(line, waiting, *, seconds=3 * HEAD_S):
+    """Whether a connection on which these many bytes wait, then those, has been ended."""
+    for bytes_waiting in waiting:
+        line.transport.waiting = bytes_waiting
+        await asyncio.sleep(seconds)
+    return line.transport.closed
+
+
+@pytest.mark.parametrize(
+    ("waiting", "ended"), [([9], True), ([9, 0], False), ([9, 6, 3, 0], False), ([9, 6, 6], True)]
+)
+def test_an_answer_has_to_be_read_piece_by_piece(waiting, ended):
+    async def conversation(line):
+        line.transport.waiting = waiting[0]
+        line.send(GET)
+        await line.answers(1)
+        return await unread(line, waiting, seconds=0.8 * HEAD_S) or await unread(line, waiting[-1:])
+
+    assert converse(conversation) == ended
+
+
+def test_an_answer_in_the_making_that_nobody_reads_is_given_up():
+    async def held_back(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def conversation(line):
+        line.send(GET)
+        await asyncio.sleep(0)
+        line.transport.waiting = 100_000
+        line.protocol.pause_writing()
+        await until(lambda: line.transport.closed)
+
+    converse(conversation, held_back)
+
+
+def test_an_app_that_adds_as_fast_as_the_client_reads_is_left_in_peace():
+    more = asyncio.Event()
+
+    async def streaming(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await more.wait()
+        await send({"type": "http.response.body", "body": b"end"})
+
+    async def conversation(line):
+        line.send(GET)
+        await asyncio.sleep(0)
+        line.transport.waiting = 70_000
+        line.protocol.pause_writing()
+        line.transport.waiting = 10_000
+        line.protocol.resume_writing()
+        ended = await unread(line, [40_000, 40_000])
+        more.set()
+        line.transport.waiting = 0
+        await line.answers(1)
+        return ended
+
+    assert not converse(conversation, streaming)
+
+
+def test_requests_are_not_refused_early_while_their_answers_pile_up():
+    async def conversation(line):
+        before = line.protocol.idle()
+        line.protocol.pause_writing()
+        return before, line.protocol.idle()
+
+    assert converse(conversation) == (True, False)
+
+
+def test_who_is_answered_when_the_connection_ends_is_told_though_others_wait_behind():
+    told = []
+
+    async def waiting(scope, receive, send):
+        await receive()
+        told.append(await receive())
+
+    async def conversation(line):
+        line.send(GET, GET)
+        await asyncio.sleep(0)
+        line.protocol.connection_lost(None)
+        await until(lambda: told)
+
+    converse(conversation, waiting)
+    assert told == [{"type": "http.disconnect"}]
 
 
 async def early(scope, receive, send):
