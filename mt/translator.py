@@ -103,6 +103,7 @@ class Translator:
         *,
         engine: EngineName = "auto",
         threads: int | None = None,
+        shared: Path | None = None,
     ) -> Translator:
         """Load a model folder, or by its name ("de-en") one that comes with the library.
 
@@ -111,12 +112,15 @@ class Translator:
         Args:
             engine: what does the arithmetic; see `mt.config.EngineConfig`.
             threads: CPU threads to compute with; None leaves it to the engine.
+            shared: from `mt.shared_arrays.shared_file`, for processes that load the same model and
+                are to have the larger half of its memory once.
 
         Raises:
             BundleError: the folder is missing, incomplete, damaged or of a newer format.
             ConfigError: the machine lacks what the engine needs.
         """
-        return cls.from_bundle(load_bundle(find_model(path)), engine=engine, threads=threads)
+        bundle = load_bundle(find_model(path))
+        return cls.from_bundle(bundle, engine=engine, threads=threads, shared=shared)
 
     @classmethod
     def load_ensemble(
@@ -156,7 +160,12 @@ class Translator:
 
     @classmethod
     def from_bundle(
-        cls, bundle: Bundle, *, engine: EngineName = "auto", threads: int | None = None
+        cls,
+        bundle: Bundle,
+        *,
+        engine: EngineName = "auto",
+        threads: int | None = None,
+        shared: Path | None = None,
     ) -> Translator:
         """Make a translator of a bundle in memory; arguments as of `load`.
 
@@ -167,7 +176,7 @@ class Translator:
         config = bundle.config
         _check_task(config.name, config.task)
         return cls(
-            load_engine(bundle, engine, threads),
+            load_engine(bundle, engine, threads, shared),
             bundle.tokenizers.writing(right_to_left=config.model.reverse_target),
             config.search,
             name=config.name,

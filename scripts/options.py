@@ -132,6 +132,7 @@ def load_translator(
     *,
     fusion: Mapping[str, Any] | None = None,
     task: Task = "translate",
+    shared: Path | None = None,
     **search: Any,
 ) -> Translator:
     """The translator of a model folder or of an ensemble of several, decoding as asked for.
@@ -143,6 +144,7 @@ def load_translator(
         rerank: fields of `RerankConfig`; None leaves their defaults, by which search alone decides.
         fusion: fields of `FusionConfig`; None leaves their defaults, without a language model.
         task: what the model has to be for.
+        shared: as of `Translator.load`, for the one folder.
         search: fields of `SearchConfig`; None leaves the model's own.
 
     Raises:
@@ -164,7 +166,7 @@ def load_translator(
     if len(folders) > 1:
         translator = Translator.load_ensemble(folders, engine=engine, threads=threads)
     else:
-        translator = Translator.load(*folders, engine=engine, threads=threads)
+        translator = Translator.load(*folders, engine=engine, threads=threads, shared=shared)
     if translator.task != task:
         named = " + ".join(map(str, folders)) or translator.name
         raise BundleError(f"{named} {_TASKS[translator.task]}")

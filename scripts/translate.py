@@ -226,19 +226,23 @@ def main() -> None:
 
 
 def _translate_text(
-    load: Callable[[], Translator],
+    load: Callable[..., Translator],
     job: JobConfig,
     source: Path | None,
     output: Path | None,
     workers: int,
     resume: bool,
 ) -> None:
+    from mt.shared_arrays import shared_file
+
     if output is None and sys.stdout is None:
         raise ConfigError("options: standard output is closed: give --output")
     if output is not None:
         _check_output(output, source)
     # The input is opened first: a misspelt name should not wait for the model.
-    with _reading(source, job) as text:
+    with _reading(source, job) as text, shared_file() as shared:
+        if workers > 1:
+            load = partial(load, shared=shared)
         translator = load()
         settings = describe_job(translator, job)
         deaths: list[Death] = []

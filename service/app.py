@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 import mt
 from mt.errors import MTError
+from mt.shared_arrays import shared_file
 from service.clients.access import Access
 from service.explaining.process import Explaining
 from service.middleware import BodyLimit, Gate, Prefix, check_prefix
@@ -33,7 +34,7 @@ from service.texts.translation import TranslationService
 from service.wires import install_error_handlers, internal_error
 from service.workers.pool import StartWorker
 from service.workers.process import ModelProcess
-from service.workers.work import Assignment
+from service.workers.work import AssignedModel, Assignment
 
 log = logging.getLogger("mt.service")
 
@@ -96,19 +97,20 @@ def create_app(
         except MTError as error:
             fail(error)  # said here: all that a server makes of it is that the start failed
             raise
-        start = start_worker or functools.partial(ModelProcess.start, _assignment(settings, models))
-        translation = TranslationService(
-            settings, models, finished, start, metrics, on_ready=ready, on_failure=fail
-        )
-        translation.start()
-        server = Server(settings, translation, access, metrics, explaining or Explaining())
-        app.state.server = server
-        try:
-            yield
-        finally:
-            await server.explaining.close()
-            await translation.close(WIND_UP_S)
-            await access.close()
+        with _assignment(settings, models) as assignment:
+            start = start_worker or functools.partial(ModelProcess.start, assignment)
+            translation = TranslationService(
+                settings, models, finished, start, metrics, on_ready=ready, on_failure=fail
+            )
+            translation.start()
+            server = Server(settings, translation, access, metrics, explaining or Explaining())
+            app.state.server = server
+            try:
+                yield
+            finally:
+                await server.explaining.close()
+                await translation.close(WIND_UP_S)
+                await access.close()
 
     app = FastAPI(
         title="mt",
@@ -149,10 +151,16 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         app.add_middleware(Prefix, prefix=settings.root_path)
 
 
-def _assignment(settings: Settings, catalogue: Catalogue) -> Assignment:
-    served = (*catalogue.models, *catalogue.answering)
-    models = tuple((model.name, str(model.folder), model.sha256) for model in served)
-    return Assignment(models, settings.engine)
+@contextmanager
+def _assignment(settings: Settings, catalogue: Catalogue) -> Iterator[Assignment]:
+    """What every worker is told; what they share is there while the block lasts."""
+    with ExitStack() as files:
+        models = []
+        for model in (*catalogue.models, *catalogue.answering):
+            shared = files.enter_context(shared_file())
+            path = None if shared is None else str(shared)
+            models.append(AssignedModel(model.name, str(model.folder), model.sha256, path))
+        yield Assignment(tuple(models), settings.engine)
 
 
 def _log_ready() -> None:

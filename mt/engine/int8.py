@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +26,10 @@ from mt.engine.encoder import encoder_graph, encoder_outputs
 from mt.engine.graph import Graph
 from mt.engine.layers import Weights
 from mt.engine.shortlist import Shortlist, joint_shortlist
-from mt.engine.tables import source_table, target_table
+from mt.engine.tables import TABLE, source_table, target_table
 from mt.lexicon import Lexicon
 from mt.shapes import check_finite, check_shapes, parameter_shapes
+from mt.shared_arrays import shared_arrays
 from mt.tokens import BEGIN, END, PAD
 
 Integers = NDArray[np.int64]
@@ -65,27 +67,29 @@ class Int8Engine:
         *,
         lexicon: Lexicon | None = None,
         threads: int = 1,
+        shared: Path | None = None,
     ) -> None:
         """Quantise a model.
 
         Args:
             weights: as a bundle stores them, and as the configuration has them; they are not kept.
             threads: CPU threads that share a product.
+            shared: a `shared_file` of this model's, for processes that have the same one.
         """
         self._lexicon = lexicon
+        self._target_table, source = _tables(config, weights, shared)
         # One after the other, since each takes several times its size while it is made.
         self._reader = (
-            _Encoder(config, weights, threads) if config.encoder_layers else _Zeros(config)
+            _Zeros(config) if source is None else _Encoder(config, weights, source, threads)
         )
         self._step = _Step(step_graph(config, weights), threads)
         if lexicon is not None:
             self._short_step = _Step(step_graph(config, weights, shortlist=True), threads)
             self._output = output_layer(weights)
-        self._target_table = target_table(config, weights)
 
     @classmethod
-    def load(cls, bundle: Bundle, *, threads: int = 1) -> Int8Engine:
-        """Quantise the model of a bundle.
+    def load(cls, bundle: Bundle, *, threads: int = 1, shared: Path | None = None) -> Int8Engine:
+        """Quantise the model of a bundle; arguments as of the class.
 
         Raises:
             BundleError: the weights do not fit the configuration, or are not all numbers.
@@ -94,7 +98,7 @@ class Int8Engine:
         sizes = [len(tokenizer) for tokenizer in bundle.tokenizers]
         check_shapes(bundle.weights, parameter_shapes(config, *sizes))
         check_finite(bundle.weights)
-        return cls(config, bundle.weights, lexicon=bundle.lexicon, threads=threads)
+        return cls(config, bundle.weights, lexicon=bundle.lexicon, threads=threads, shared=shared)
 
     @property
     def environment(self) -> Mapping[str, Any]:
@@ -164,11 +168,13 @@ class Int8Engine:
 class _Encoder:
     """The encoder and the bridge, which read sources into a first state."""
 
-    def __init__(self, config: ModelConfig, weights: Weights, threads: int) -> None:
+    def __init__(
+        self, config: ModelConfig, weights: Weights, table: NDArray[Any], threads: int
+    ) -> None:
         self._reverse = config.reverse_source
         self._outputs = encoder_outputs(config)
         self._session = _session(encoder_graph(config, weights), threads)
-        self._table = source_table(config, weights)
+        self._table = table
 
     def read(self, sources: Sequence[Sequence[int]]) -> dict[str, NDArray[Any]]:
         """What a step needs of sources, by name."""
@@ -222,6 +228,22 @@ class _Step:
     def _outputs(self) -> dict[str, str]:
         names = (value.name for value in self._session.get_outputs())
         return dict(zip(OUTPUTS, names, strict=True))
+
+
+def _tables(
+    config: ModelConfig, weights: Weights, shared: Path | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The target table, and the source table of a model with an encoder."""
+    tables = [target_table(config, weights)]
+    if config.encoder_layers:
+        tables.append(source_table(config, weights))
+
+    def fill(arrays: Sequence[NDArray[Any]]) -> None:
+        for table, array in zip(tables, arrays, strict=True):
+            table.write(array)
+
+    target, *source = shared_arrays(shared, [table.shape for table in tables], TABLE, fill)
+    return target, source[0] if source else None
 
 
 def _session(graph: bytes, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -20,13 +20,17 @@ _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def load_engine(
-    bundle: Bundle, name: EngineName = "auto", threads: int | None = None
+    bundle: Bundle,
+    name: EngineName = "auto",
+    threads: int | None = None,
+    shared: Path | None = None,
 ) -> Engine[Any]:
     """Make an engine of a bundle.
 
     Args:
         name: as `EngineConfig.engine`.
         threads: CPU threads to compute with; None is 1 for int8, and what torch likes for others.
+        shared: as of `Int8Engine`; other engines share nothing.
 
     Raises:
         BundleError: the weights do not fit the configuration.
@@ -39,7 +43,7 @@ def load_engine(
     if name == "int8":
         from mt.engine.int8 import Int8Engine
 
-        return Int8Engine.load(bundle, threads=threads or 1)
+        return Int8Engine.load(bundle, threads=threads or 1, shared=shared)
     from mt.engine.reference import TorchEngine
     from mt.parameters import load_model
 

@@ -9,7 +9,7 @@ of the target, F = G*H (+ E with a deep output).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,44 @@ _ROWS = 256
 """Rows computed at once, so that little memory is needed besides the table."""
 
 
-def source_table(config: ModelConfig, weights: Weights) -> NDArray[Any]:
+class Table(NamedTuple):
+    """What each token gives, as a product that is still to be computed."""
+
+    embedding: NDArray[Any]
+    """[pieces, E]"""
+    share: NDArray[Any]
+    """[E, F]"""
+    bias: Floats
+    """[F]"""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.embedding), len(self.bias)
+
+    def write(self, table: NDArray[Any]) -> None:
+        """Compute it into an array [pieces, F] of type TABLE.
+
+        Raises:
+            BundleError: a sum is too large for that type; no trained model comes near.
+        """
+        share = as_float(self.share)
+        for start in range(0, len(table), _ROWS):
+            part = slice(start, start + _ROWS)
+            with np.errstate(over="ignore"):
+                table[part] = as_float(self.embedding[part]) @ share + self.bias
+        if not np.isfinite(table).all():
+            raise BundleError(f"the weights give sums beyond {np.finfo(TABLE).max:,.0f}")
+
+
+def source_table(config: ModelConfig, weights: Weights) -> Table:
     """[source pieces, directions * G*H]: what each token gives the encoder's first layer."""
     layers = read_layer(weights, "encoder.layers.0", config)
     shares = np.concatenate([layer.W_x for layer in layers], axis=1)
     bias = np.concatenate([_table_bias(layer) for layer in layers])
-    return _table(weights["encoder.embedding.weight"], shares, bias)
+    return Table(weights["encoder.embedding.weight"], shares, bias)
 
 
-def target_table(config: ModelConfig, weights: Weights) -> NDArray[Any]:
+def target_table(config: ModelConfig, weights: Weights) -> Table:
     """[V, F]: what each token gives the decoder's first layer, and the deep output."""
     layer = read_layer(weights, "decoder.layers.0", config)[0]
     share, bias = layer.W_x[: config.embedding_size], _table_bias(layer)
@@ -41,7 +70,7 @@ def target_table(config: ModelConfig, weights: Weights) -> NDArray[Any]:
         readout = weights["decoder.readout.weight"].T[-config.embedding_size :]
         share = np.concatenate([share, readout], axis=1)
         bias = np.concatenate([bias, as_float(weights["decoder.readout.bias"])])
-    return _table(weights["decoder.embedding.weight"], share, bias)
+    return Table(weights["decoder.embedding.weight"], share, bias)
 
 
 def context_share(config: ModelConfig, weights: Weights) -> NDArray[Any]:
@@ -57,20 +86,3 @@ def context_share(config: ModelConfig, weights: Weights) -> NDArray[Any]:
 
 def _table_bias(layer: LayerWeights) -> Floats:
     return layer.bias if layer.gain_x is None else np.zeros_like(layer.bias)
-
-
-def _table(embedding: NDArray[Any], share: NDArray[Any], bias: Floats) -> NDArray[Any]:
-    """embedding [pieces, E] times share [E, F] plus bias, a part at a time to save memory.
-
-    Raises:
-        BundleError: a sum is too large for the table's type; no trained model comes near.
-    """
-    share = as_float(share)
-    table = np.empty((len(embedding), len(bias)), TABLE)
-    for start in range(0, len(table), _ROWS):
-        part = slice(start, start + _ROWS)
-        with np.errstate(over="ignore"):
-            table[part] = as_float(embedding[part]) @ share + bias
-    if not np.isfinite(table).all():
-        raise BundleError(f"the weights give sums beyond {np.finfo(TABLE).max:,.0f}")
-    return table

@@ -38,11 +38,21 @@ Outcome = SegmentTranslation | ServiceError
 """What became of one segment: each succeeds or fails by itself."""
 
 
+class AssignedModel(NamedTuple):
+    """A model to load."""
+
+    name: str
+    folder: str
+    identity: str
+    """The SHA-256 that its weights are to have."""
+    shared: str | None = None
+    """Path of a `shared_file`, for what all workers may have once."""
+
+
 class Assignment(NamedTuple):
     """What a worker is told first: the models to load, and by which engine."""
 
-    models: tuple[tuple[str, str, str], ...]
-    """Name, folder, and the SHA-256 that the weights are to have."""
+    models: tuple[AssignedModel, ...]
     engine: str
 
 

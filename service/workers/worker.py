@@ -15,6 +15,8 @@ import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 from io import FileIO
+from itertools import starmap
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from mt.config import EngineName
@@ -24,7 +26,16 @@ from mt.translator import Translator
 from service.child import become_child
 from service.errors import Kind, ServiceError
 from service.telemetry.logs import configure_logging
-from service.workers.work import LENGTH_BYTES, STOP, Batch, Options, Outcome, frame, write_outcomes
+from service.workers.work import (
+    LENGTH_BYTES,
+    STOP,
+    AssignedModel,
+    Batch,
+    Options,
+    Outcome,
+    frame,
+    write_outcomes,
+)
 
 log = logging.getLogger("mt.service.worker")
 
@@ -40,7 +51,7 @@ def main() -> None:
     requests = os.fdopen(0, "rb", buffering=0)  # none is read ahead, for `_check_wanted` to see it
     try:
         models, engine = _read(requests)
-        translators = {name: _load(path, identity, engine) for name, path, identity in models}
+        translators = {model.name: _load(model, engine) for model in starmap(AssignedModel, models)}
     except MTError as error:
         _write(answers, {"error": str(error)})
         return
@@ -56,12 +67,15 @@ def main() -> None:
             _write(answers, _answer(translate, request))
 
 
-def _load(path: str, identity: str, engine: EngineName) -> Translator:
-    translator = Translator.load(path, engine=engine, threads=1)
+def _load(model: AssignedModel, engine: EngineName) -> Translator:
+    shared = None if model.shared is None else Path(model.shared)
+    translator = Translator.load(model.folder, engine=engine, threads=1, shared=shared)
     # A training may have stored a better model in the meantime: the server would name the old one
     # in its answers, and its other workers would go on with that.
-    if translator.identity != identity:
-        raise BundleError(f"{path}: this model was replaced since the server started; restart it")
+    if translator.identity != model.identity:
+        raise BundleError(
+            f"{model.folder}: this model was replaced since the server started; restart it"
+        )
     return translator
 
 

@@ -15,12 +15,12 @@ from mt.errors import ConfigError
 from service.child import start_child
 from service.errors import ServiceError
 from service.workers.process import ModelProcess, WorkerLostError
-from service.workers.work import Assignment, Batch, Options
+from service.workers.work import AssignedModel, Assignment, Batch, Options
 from support.serving import ask, until
 from support.workers import StubWorkers
 
 FOLDER = BUNDLED_MODELS / "de-en"
-DE_EN = Assignment((("de-en", str(FOLDER), load_bundle(FOLDER).identity),), "auto")
+DE_EN = Assignment((AssignedModel("de-en", str(FOLDER), load_bundle(FOLDER).identity),), "auto")
 SEGMENTS = ("Guten Morgen.", "Ein Hund bellt.", "\ud800 Ja!")
 
 
@@ -168,12 +168,12 @@ def test_a_worker_ends_with_its_server():
 
 
 def test_a_model_that_cannot_be_loaded_is_named():
-    nowhere = Assignment((("x", "no/such/folder", ""),), "auto")
+    nowhere = Assignment((AssignedModel("x", "no/such/folder", ""),), "auto")
     with pytest.raises(ConfigError, match="no/such/folder"), started(nowhere):
         pass
 
 
 def test_a_model_that_is_not_the_one_of_the_servers_start_is_not_put_to_work():
-    replaced = Assignment((("de-en", str(FOLDER), "0" * 64),), "auto")
+    replaced = Assignment((AssignedModel("de-en", str(FOLDER), "0" * 64),), "auto")
     with pytest.raises(ConfigError, match="replaced since the server started"), started(replaced):
         pass
