@@ -60,7 +60,7 @@ class Augmented:
         assert self.corpus.texts is not None, "prepare keeps the texts where numbers are drawn"
         sources, targets = self.corpus.texts
         random = np.random.default_rng((*seed, 5))
-        count = round(self.config.numbers_share * len(corpus))
+        count = max(1, round(self.config.numbers_share * len(corpus)))
         pairs = [
             with_other_numbers(sources[number], targets[number], random)
             for number in random.choice(self._numbered, count).tolist()
