@@ -126,10 +126,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "DATA/multi30k/test_2016_flickr.en.xz": english,
         "DATA/tatoeba-de-en/test.de.xz": german,
         "DATA/tatoeba-de-en/test.en.xz": english,
+        "DATA/tatoeba-de-en/train.de.xz": german,
+        "DATA/tatoeba-de-en/train.en.xz": english,
+        "DATA/tatoeba-fr-en/train.en.xz": english,
+        "DATA/tatoeba-es-en/train.en.xz": english,
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    trained = ("multi30k-de-en", "teacher", "back", "student", "mine")
+    teachers = ("teacher", "teacher-de-en", "teacher-en-de", "back")
+    trained = ("multi30k-de-en", "student", "mine", *teachers)
     for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
     save_answering(folder)
