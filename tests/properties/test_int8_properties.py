@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mt.config import ModelConfig
-from mt.engine import attention, cells, decoder, encoder, tables
+from mt.engine import attention, cells, decoder, encoder, int8, tables
 from mt.engine.graph import Activation, Graph, Quantised
 from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
@@ -73,7 +73,7 @@ def float_engine(config: ModelConfig, model: Seq2Seq) -> Int8Engine:
             patch.setattr(module, "Graph", FloatGraph)
         for module in (attention, cells, encoder, decoder):
             patch.setattr(module, "quantise", unrounded)
-        for module in (encoder, decoder, tables):
+        for module in (encoder, decoder, int8, tables):
             patch.setattr(module, "TABLE", np.float32)
         return Int8Engine(config, arrays(model))
 
