@@ -1,6 +1,6 @@
-"""The training text as each epoch sees it: short first, words cut anew or missing, others joined.
+"""The training text as each epoch sees it: short first, words cut anew or missing, pairs joined.
 
-Other numbers may stand in copies of pairs (`mt.numbers`).
+Behind the pairs may stand copies of some with other numbers (`mt.numbers`).
 
 Knows tokenised pairs and random draws. Does not know batches or models. What an epoch sees is a
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.

@@ -60,18 +60,22 @@ def test_what_was_not_made_to_the_end_is_made_again():
 
 @linux
 def test_another_process_has_them_too():
-    program = """
-import sys, numpy as np
-from mt.shared_arrays import shared_arrays
-arrays = shared_arrays(sys.argv[1], [(2, 3), (4,)], np.float16, None)
-print([array.tolist() for array in arrays])
-""".replace("sys.argv[1]", "__import__('pathlib').Path(sys.argv[1])")
     with shared_file() as path:
         arrays_of(path, count_up)
         found = subprocess.run(
-            [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MAPS, path], capture_output=True, text=True, check=True
         )
     assert found.stdout.strip().replace(".0", "") == str(COUNTED)
+
+
+MAPS = """
+import sys
+from pathlib import Path
+import numpy as np
+from mt.shared_arrays import shared_arrays
+arrays = shared_arrays(Path(sys.argv[1]), [(2, 3), (4,)], np.float16, None)
+print([array.tolist() for array in arrays])
+"""
 
 
 @linux
