@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ import typer
 from mt.config import ContinuationConfig, EngineConfig, parse
 from mt.errors import ConfigError
 from scripts.console import Version, describe, program, run
-from scripts.options import Engine, Threads
+from scripts.options import Engine, LanguageModelFolder, Threads, given_options
 
 if TYPE_CHECKING:
     from mt.language_model import Continuation, Suggestion
@@ -31,7 +30,7 @@ def _option(field: str, note: str = "") -> Any:
 @app.command()
 def continue_text(
     text: Annotated[str, typer.Argument(metavar="TEXT", help='How it begins; may be "".')],
-    model: Annotated[Path, typer.Option(metavar="DIR", help="Model folder of a language model.")],
+    model: LanguageModelFolder,
     suggest: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Print the N likeliest next words instead."),
@@ -64,7 +63,7 @@ def continue_text(
         raise ConfigError("options: --temperature, --top-k and --seed need --sample")
     if suggest is not None and most_pieces is not None:
         raise ConfigError("options: --most-pieces and --suggest do not go together")
-    given = {n: v for n, v in {**drawing, "most_pieces": most_pieces}.items() if v is not None}
+    given = given_options({**drawing, "most_pieces": most_pieces})
     config = parse(ContinuationConfig, given, where="options")
     from mt.language_model import LanguageModel
 

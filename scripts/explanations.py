@@ -1,4 +1,4 @@
-"""An explanation as text for people: sentence, heatmaps, one unit's walk, a probe's findings.
+"""An explanation as text for people: sentence, heatmaps, one unit's walk.
 
 Knows the words and the order. Does not know cells of a terminal (`scripts.shades`), nor how any of
 it was computed (`mt.explain`).
@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.cells import cell_len
-from rich.text import Text
-
-from mt.explain import Explanation, Finding, GateSummary, Layer, Step, Survey, summarise
-from mt.explain.probe import Example
-from scripts.console import errors
-from scripts.shades import WIDTH, Column, fitted, grid, printable, table
+from mt.explain import Explanation, GateSummary, Layer, Step, summarise
+from scripts.shades import Column, fitted, grid, table, wrapped
 
 COLUMNS = {"input": "input", "forget": "forget", "output": "output"} | {
     "candidate": "|cand.|",
@@ -30,7 +25,7 @@ def page(explanation: Explanation, layers: Sequence[int]) -> str:
         layers: the numbers of the layers shown, from 1.
     """
     parts = [
-        _wrapped(f"{explanation.source}\n-> {explanation.translation}"),
+        wrapped(f"{explanation.source}\n-> {explanation.translation}"),
         f"model {explanation.model}, log-probability {explanation.log_probability:.3f}",
         _dependence(explanation),
         *(_layer(number, explanation) for number in layers),
@@ -50,21 +45,9 @@ def story(explanation: Explanation, number: int, unit: int, steps: Sequence[Step
         f"Unit {unit} of layer {number} ({layer.name}). It starts with c = {steps[0].before:+.3f}; "
         f"at each step f*c' is kept, i*g is written, and h = o*{shown} is let out."
     )
-    told = [_wrapped(head)]
+    told = [wrapped(head)]
     told += [_step(step, fitted(pieces[step.position], 13)) for step in steps]
-    return "\n\n".join([*told, _wrapped(_left(steps, pieces))])
-
-
-def survey(found: Survey) -> str:
-    """What a probe found."""
-    counts = found.counts
-    left_out = ", ".join(f"{n} {counts[n]:,}" for n in ("blank", "repeated", "too long"))
-    head = (
-        f"{counts['read']:,} lines; left out: {left_out}. Units are chosen on one half of the "
-        "sentences; their accuracy is that on the other. Examples show the best unit's c, and yes "
-        "as ===."
-    )
-    return "\n\n".join([_wrapped(head), *map(_finding, found.findings)])
+    return "\n\n".join([*told, wrapped(_left(steps, pieces))])
 
 
 def _dependence(explanation: Explanation) -> str:
@@ -74,7 +57,7 @@ def _dependence(explanation: Explanation) -> str:
         "share of what was written there that is in the final cell: mean over units, and most of "
         "any unit."
     )
-    blocks = [_wrapped(head)]
+    blocks = [wrapped(head)]
     for each in explanation.dependence:
         gradient = each.gradient.tolist()
         columns = [
@@ -111,7 +94,7 @@ def _saturation(layer: Layer) -> Iterator[str]:
 
 def _attention(explanation: Explanation) -> str:
     assert explanation.attention is not None
-    head = _wrapped(
+    head = wrapped(
         "Attention: where the output looked (columns, source tokens as numbered above) when it "
         "wrote each token (rows)."
     )
@@ -148,44 +131,3 @@ def _left(steps: Sequence[Step], pieces: Sequence[str]) -> str:
         f"The final cell, {last:+.3f}, is what is left of the start, {start:+.3f}, and of what was "
         f"written at {', '.join(shares)}."
     )
-
-
-def _finding(finding: Finding) -> str:
-    if not finding.units:
-        same = finding.told - finding.sentences // 2
-        alike = f", {same:,} of them the same" if finding.sentences < finding.told else ""
-        return f"{finding.name}: {finding.told:,} sentences tell of it{alike}, too few to probe"
-    head = (
-        f"{finding.name}: {finding.sentences:,} sentences; always the same answer is right at "
-        f"{finding.majority:.1%} of {finding.places:,} tokens"
-    )
-    lines = [_wrapped(head)]
-    for unit in finding.units:
-        sign = ">" if unit.above else "<"
-        where = f"{unit.layer}, unit {unit.number}"
-        lines.append(f"  {unit.accuracy:.1%}  {where}: yes where c {sign} {unit.cut:+.3f}")
-    lines += [line for example in finding.examples for line in ("", *_example(example))]
-    return "\n".join(lines)
-
-
-def _example(example: Example) -> Iterator[str]:
-    """Pieces with the best unit's cell under each, and a line under what the answer is yes for."""
-    upper = lower = marks = ""
-    for piece, cell, yes in zip(example.pieces, example.cell, example.labels, strict=True):
-        width = max(cell_len(piece), 5) + 1
-        if cell_len(upper) + width > WIDTH - 2:
-            yield from _rows(upper, marks, lower)
-            upper = lower = marks = ""
-        upper += fitted(piece, width)
-        lower += f"{cell:+.2f}".ljust(width)
-        marks += ("=" * (width - 1) if yes else "").ljust(width)
-    yield from _rows(upper, marks, lower)
-
-
-def _rows(*rows: str) -> Iterator[str]:
-    yield from ("  " + row.rstrip() for row in rows if row.strip())
-
-
-def _wrapped(text: str) -> str:
-    lines = (Text(printable(line)).wrap(errors, WIDTH) for line in text.split("\n"))
-    return "\n".join(line.plain.rstrip() for wrapped in lines for line in wrapped)

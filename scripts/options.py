@@ -52,6 +52,10 @@ Model = Annotated[
 """For programs that take an ensemble as well."""
 OneModel = Annotated[Path | None, typer.Option(metavar="DIR", help=f"Model folder, {_BUNDLED}")]
 """For programs that need one folder."""
+LanguageModelFolder = Annotated[
+    Path, typer.Option("--model", metavar="DIR", help="Model folder of a language model.")
+]
+"""For programs that no bundled model would do for."""
 Engine = Annotated[
     EngineName | None,
     typer.Option(help=f"{describe(EngineConfig, 'engine')}  [default: auto]"),

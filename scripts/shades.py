@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from scripts.console import errors
 
 WIDTH = 80
 NAME_WIDTH = 14
@@ -83,6 +86,12 @@ def fitted(name: str, width: int) -> str:
 def printable(text: str) -> str:
     """A text in which "?" stands for what could move or colour a terminal."""
     return "".join("?" if unicodedata.category(char)[0] == "C" else char for char in text)
+
+
+def wrapped(text: str) -> str:
+    """Its lines, each as many of the terminal as it takes."""
+    lines = (Text(printable(line)).wrap(errors, WIDTH) for line in text.split("\n"))
+    return "\n".join(line.plain.rstrip() for wrapped in lines for line in wrapped)
 
 
 def _margin(names: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""mt-explain, run as a user runs it, and the service's process that explains."""
+"""mt-explain and mt-probe, run as a user runs it, and the service's process that explains."""
 
 from __future__ import annotations
 
@@ -48,7 +48,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def explained(*arguments: str | Path) -> str:
-    result = call("explain", *arguments)
+    return printed("explain", *arguments)
+
+
+def printed(program: str, *arguments: str | Path) -> str:
+    result = call(program, *arguments)
     assert result.returncode == 0, result.stderr
     return result.stdout.decode()
 
@@ -202,7 +206,9 @@ def test_a_picture_has_a_panel_for_every_activation_of_the_layers_chosen(folder:
 
 
 def test_a_probe_prints_its_best_units_with_examples(folder: Path) -> None:
-    text = explained("--probe", folder / "text.de", "--model", folder / "model", "--units", "2")
+    text = printed(
+        "probe", "units", folder / "text.de", "--model", folder / "model", "--units", "2"
+    )
     assert text.startswith("24 lines; left out: blank 0, repeated 0, too long 0.")
     assert len(re.findall(r"^  \d+\.\d%  encoder 1, \w+, unit \d+: yes", text, re.MULTILINE)) == 2
     assert re.search(r"^word number over \d+: 24 sentences", text, re.MULTILINE)
@@ -221,9 +227,7 @@ def test_agreement_in_a_text_is_asked_for_and_printed_in_80_columns(folder: Path
     lines += [f"The {noun}s in the train are here." for noun in nouns]
     lines += [f"The {one} in the {other}s is here." for one, other in pairs]
     (folder / "agreement.en").write_text("".join(f"{line}\n" for line in lines))
-    text = explained(
-        "--agreement", "--model", folder / "english", "--corpus", folder / "agreement.en"
-    )
+    text = printed("probe", "agreement", folder / "agreement.en", "--model", folder / "english")
     assert re.search(r"^verb +of +right % +95 % interval +one form$", text, re.MULTILINE)
     assert re.search(r"^1 attractor +25 ", text, re.MULTILINE)
     assert re.search(r"^verb: the cell of unit \d+ of layer 1 tells", text, re.MULTILINE)
@@ -246,18 +250,7 @@ def test_agreement_in_a_text_is_asked_for_and_printed_in_80_columns(folder: Path
         ([SENTENCE, "--layer", "4"], ["--layer = 4", "1 to 3"]),
         ([SENTENCE, "--walk", "8"], ["--walk = 8", "0 to 7"]),
         ([SENTENCE, "--full"], ["--json"]),
-        ([SENTENCE, "--units", "2"], ["--probe"]),
         ([SENTENCE, "--png", "picture.jpg"], [".png"]),
-        ([SENTENCE, "--probe", "text.de"], ["a sentence", "--probe"]),
-        ([SENTENCE, "--agreement"], ["a sentence", "--agreement"]),
-        (["--agreement"], ["no language model"]),
-        (["--agreement", "--json"], ["--agreement goes with"]),
-        (["--agreement", "--corpus", "text.de", "--model", "english"], ["fits the patterns"]),
-        ([SENTENCE, "--corpus", "text.de"], ["--corpus needs --agreement"]),
-        ([], ["a sentence", "--probe"]),
-        (["--probe", "text.de", "--json"], ["--probe goes with"]),
-        (["--probe", "missing.de"], ["missing.de"]),
-        (["--probe", "text.de", "--sentences", "3"], ["sentences"]),
     ],
 )
 def test_a_mistake_is_one_plain_line(folder: Path, arguments: list[str], words: list[str]) -> None:
@@ -265,6 +258,20 @@ def test_a_mistake_is_one_plain_line(folder: Path, arguments: list[str], words: 
         pytest.importorskip("matplotlib", reason="pictures need the extra [plot]")
     given = arguments if "--model" in arguments else [*arguments, "--model", "model"]
     assert_mistake(call("explain", *given, folder=folder), *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["units", "missing.de", "--model", "model"], ["missing.de"]),
+        (["units", "text.de", "--model", "model", "--sentences", "3"], ["sentences"]),
+        (["units", "text.de", "--model", "english"], ["only a model that translates"]),
+        (["agreement", "--model", "model"], ["no language model"]),
+        (["agreement", "text.de", "--model", "english"], ["fits the patterns"]),
+    ],
+)
+def test_a_mistake_of_a_probe_too(folder: Path, arguments: list[str], words: list[str]) -> None:
+    assert_mistake(call("probe", *arguments, folder=folder), *words)
 
 
 # --- The service ---------------------------------------------------------------------------------
@@ -417,9 +424,9 @@ def test_the_readmes_example_is_what_is_printed() -> None:
     assert found is not None
     sentence, *options = re.findall(r"\"(.*?)\"|(\S+)", found[1])
     shown = re.sub(r"^    ", "", found[2], flags=re.MULTILINE).strip()
-    printed = explained(*("".join(each) for each in (sentence, *options))).strip()
+    page = explained(*("".join(each) for each in (sentence, *options))).strip()
 
-    def shape(page: str) -> list[str]:
-        return [" ".join(re.sub(r"[░▒▓█\d.+-]+", " ", line).split()) for line in page.split("\n")]
+    def shape(text: str) -> list[str]:
+        return [" ".join(re.sub(r"[░▒▓█\d.+-]+", " ", line).split()) for line in text.split("\n")]
 
-    assert shape(shown) == shape(printed)
+    assert shape(shown) == shape(page)
