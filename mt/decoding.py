@@ -7,38 +7,56 @@ prefixes and hypotheses are token ids.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mt.config import SearchConfig
 from mt.engine.interface import Engine
 from mt.errors import ConfigError
-from mt.search import Constrained, Hypothesis, Integers, Scorer, sample, search
+from mt.search import (
+    Constrained,
+    CopyingDigits,
+    DigitRule,
+    Hypothesis,
+    Integers,
+    Scorer,
+    sample,
+    search,
+)
 
 Tokens = Sequence[int]
 
 
+class SearchTask(NamedTuple):
+    """One source, and what binds its hypotheses."""
+
+    source: Tokens
+    """Token ids without special tokens, at least one."""
+    prefix: Tokens = ()
+    """What they begin with. One that is longer than a translation may be raises the limit to its
+    own length."""
+    digit_rule: DigitRule | None = None
+    """Which digits they may have. Not together with a prefix, which may have others."""
+
+
 def decode(
     engine: Engine[Any],
-    sources: Sequence[Tokens],
+    tasks: Sequence[SearchTask],
     config: SearchConfig,
     *,
     n_best: int = 1,
-    prefixes: Sequence[Tokens] | None = None,
 ) -> list[list[Hypothesis]]:
-    """Up to n_best hypotheses for each source, in the order of the sources.
+    """Up to n_best hypotheses for each task, in the order of the tasks.
 
     They come best first from a search, as drawn from sampling. A result does not depend on what
     else is in the list.
 
     Args:
         engine: reads the sources and scores what may follow.
-        sources: token ids without special tokens, none of them empty.
+        tasks: what to translate.
         config: what is asked for; every field means what its documentation says.
         n_best: hypotheses wanted of a source.
-        prefixes: for each source, the tokens that its hypotheses begin with; none if left out. One
-            that is longer than a translation may be raises the limit to its own length.
 
     Raises:
         ConfigError: n_best is more than the beam can hold.
@@ -48,30 +66,24 @@ def decode(
             f"{n_best} translations of a text, {n_best - 1} of them alternatives, are more than a "
             f"beam of {config.beam_size} can hold: at most {config.beam_size}"
         )
-    prefixes = prefixes if prefixes is not None else [()] * len(sources)
-    results: list[list[Hypothesis]] = [[] for _ in sources]
-    for numbers in _batches(sources, prefixes, config, n_best):
-        found = _decode_together(
-            engine,
-            [sources[number] for number in numbers],
-            [prefixes[number] for number in numbers],
-            config,
-            n_best,
-        )
+    assert not any(task.prefix and task.digit_rule for task in tasks)
+    results: list[list[Hypothesis]] = [[] for _ in tasks]
+    for numbers in _batches(tasks, config, n_best):
+        found = _decode_together(engine, [tasks[number] for number in numbers], config, n_best)
         for number, hypotheses in zip(numbers, found, strict=True):
             results[number] = hypotheses
     return results
 
 
-def _batches(
-    sources: Sequence[Tokens], prefixes: Sequence[Tokens], config: SearchConfig, n_best: int
-) -> Iterator[list[int]]:
-    """Numbers of sources that are decoded together."""
+def _batches(tasks: Sequence[SearchTask], config: SearchConfig, n_best: int) -> Iterator[list[int]]:
+    """Numbers of tasks that are decoded together."""
     most = max(1, config.batch_rows // (n_best if config.temperature else config.beam_size))
-    # Those with a prefix stand by themselves, since they have no shortlist.
-    for prefixed in (False, True):
-        numbers = [n for n, prefix in enumerate(prefixes) if bool(prefix) == prefixed]
-        lengths = [len(sources[n]) for n in numbers]
+    # By themselves: what has a prefix, which has no shortlist, and what has a digit rule, which is
+    # slow.
+    kinds = [(bool(task.prefix), task.digit_rule is not None) for task in tasks]
+    for kind in sorted(set(kinds)):
+        numbers = [number for number, its_kind in enumerate(kinds) if its_kind == kind]
+        lengths = [len(tasks[number].source) for number in numbers]
         for places in batches(lengths, config.batch_tokens, most):
             yield [numbers[place] for place in places]
 
@@ -102,19 +114,11 @@ def max_length(config: SearchConfig, source_length: int) -> int:
 
 
 def _decode_together(
-    engine: Engine[Any],
-    sources: Sequence[Tokens],
-    prefixes: Sequence[Tokens],
-    config: SearchConfig,
-    n_best: int,
+    engine: Engine[Any], tasks: Sequence[SearchTask], config: SearchConfig, n_best: int
 ) -> list[list[Hypothesis]]:
-    limits = np.array(
-        [
-            max(max_length(config, len(source)), len(prefix))
-            for source, prefix in zip(sources, prefixes, strict=True)
-        ]
-    )
-    scorer, state = _constrained(engine, sources, prefixes, limits, config)
+    longest = [max(max_length(config, len(task.source)), len(task.prefix)) for task in tasks]
+    limits = np.array(longest)
+    scorer, state = _under_rules(engine, tasks, limits, config)
     if not config.temperature:
         return search(
             scorer,
@@ -128,7 +132,7 @@ def _decode_together(
         scorer,
         state,
         limits,
-        keys=[(config.seed, *source) for source in sources],
+        keys=[(config.seed, *task.source) for task in tasks],
         draws=n_best,
         temperature=config.temperature,
         alpha=config.length_penalty,
@@ -136,23 +140,27 @@ def _decode_together(
     )
 
 
-def _constrained(
-    engine: Engine[Any],
-    sources: Sequence[Tokens],
-    prefixes: Sequence[Tokens],
-    limits: Integers,
-    config: SearchConfig,
+def _under_rules(
+    engine: Engine[Any], tasks: Sequence[SearchTask], limits: Integers, config: SearchConfig
 ) -> tuple[Scorer[Any], Any]:
     """The engine and its state before the first step, under the rules asked for."""
+    sources, prefixes = [task.source for task in tasks], [task.prefix for task in tasks]
     # What a prefix needs may not be in a shortlist.
     state = engine.start(sources, shortlist=0 if any(prefixes) else config.shortlist)
+    scorer: Scorer[Any] = engine
     wanted = [max(int(config.min_length_ratio * len(s)), config.min_length) for s in sources]
-    if not any(wanted) and not any(prefixes) and not config.no_repeat_ngram_size:
-        return engine, state  # the engine's own way to pick the best tokens is the faster one
-    constrained = Constrained(
-        engine,
-        min_lengths=np.minimum(wanted, limits),
-        no_repeat_ngram_size=config.no_repeat_ngram_size,
-        prefixes=prefixes,
-    )
-    return constrained, constrained.start(state)
+    # Without rules the engine's own way to pick the best tokens is left, which is the faster one.
+    if any(wanted) or any(prefixes) or config.no_repeat_ngram_size:
+        scorer = constrained = Constrained(
+            scorer,
+            min_lengths=np.minimum(wanted, limits),
+            no_repeat_ngram_size=config.no_repeat_ngram_size,
+            prefixes=prefixes,
+        )
+        state = constrained.start(state)
+    rules = [task.digit_rule for task in tasks if task.digit_rule is not None]
+    if rules:
+        assert len(rules) == len(tasks), (len(rules), len(tasks))
+        scorer = copying = CopyingDigits(scorer, rules)
+        state = copying.start(state)
+    return scorer, state

@@ -7,12 +7,12 @@ A flag is no error: the text is there, and the flag says what may be wrong with 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mt.config import Task
+from mt.digits import find_runs, with_plain_digits, without_separators
 from mt.language import is_rather
 from mt.search import Hypothesis
 from mt.tokens import UNKNOWN
@@ -97,33 +97,19 @@ def _copied(source: str, translation: str) -> bool:
     return len(words) > 1 and words == translation.casefold().split()
 
 
-_RUN = re.compile(r"\d+")
-# As in 1.000, 1,000, 1'000 and, with one of several spaces, 1 000.
-_THOUSANDS = re.compile(r"(?<!\d)\d{1,3}(?:[.,'\u2019 \xa0\u202f]\d{3})+(?!\d)")
-
-
 def _loses_number(source: str, translation: str) -> bool:
     """Whether digits are lost both with the separators of thousands and without them."""
-    if not _RUN.search(source):  # most have none
+    before = with_plain_digits(source)
+    if not find_runs(before):  # most have none
         return False
-    before, after = _plain_digits(source), _plain_digits(translation)
+    after = with_plain_digits(translation)
     return bool(_runs(before) - _runs(after)) and bool(
-        _runs(_joined(before)) - _runs(_joined(after))
+        _runs(without_separators(before)) - _runs(without_separators(after))
     )
 
 
 def _runs(text: str) -> Counter[str]:
-    return Counter(_RUN.findall(text))
-
-
-def _joined(text: str) -> str:
-    """The text without the separators of thousands."""
-    return _THOUSANDS.sub(lambda number: "".join(_RUN.findall(number[0])), text)
-
-
-def _plain_digits(text: str) -> str:
-    """The text with 0 to 9 in the place of other scripts' digits."""
-    return text if text.isascii() else "".join(str(unicodedata.decimal(c, c)) for c in text)
+    return Counter(find_runs(text))
 
 
 def _is_rather(text: str, language: str, expected: str) -> bool:

@@ -12,7 +12,8 @@ import re
 
 import numpy as np
 
-_RUN = re.compile(r"[0-9]+")
+from mt.digits import RUN, find_runs
+
 _PART_OF_WORD = re.compile(r"[^\W\d_][0-9]|[0-9][^\W\d_]")
 
 
@@ -21,10 +22,10 @@ def has_shared_numbers(source: str, target: str) -> bool:
 
     In 21st, 1990s or A4 other digits would want other letters.
     """
-    runs = sorted(_RUN.findall(source))
+    runs = sorted(find_runs(source))
     return (
         bool(runs)
-        and runs == sorted(_RUN.findall(target))
+        and runs == sorted(find_runs(target))
         and not any(map(_PART_OF_WORD.search, (source, target)))
     )
 
@@ -35,8 +36,8 @@ def with_other_numbers(source: str, target: str, random: np.random.Generator) ->
     A run keeps its length, so that years stay years and groups of thousands groups; 0 and 1 alone
     stay what they are, as words around them go by them (1 day, 2 days).
     """
-    drawn = {run: _drawn(run, random) for run in sorted(set(_RUN.findall(source)))}
-    source, target = (_RUN.sub(lambda run: drawn[run[0]], text) for text in (source, target))
+    drawn = {run: _drawn(run, random) for run in sorted(set(find_runs(source)))}
+    source, target = (RUN.sub(lambda run: drawn[run[0]], text) for text in (source, target))
     return source, target
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 import sentencepiece
 
 from mt.config import TokenizerConfig
+from mt.digits import DIGITS
 from mt.errors import BundleError, ConfigError
 from mt.segmentation import Lattice, Merges, Segmentation
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
@@ -64,6 +65,16 @@ class Tokenizer:
         """
         normal = [self._pieces.normalize(_valid_unicode(text)) for text in texts]
         return self._segmentation.sample(normal, alpha, np.random.default_rng(seed))
+
+    def find(self, piece: str) -> int:
+        """The id of a piece as written in the vocabulary; the unknown one's if there is none."""
+        return int(self._pieces.piece_to_id(piece))
+
+    @cached_property
+    def numerals(self) -> Mapping[int, str]:
+        """The pieces that have digits, as written in the vocabulary, by id."""
+        pieces = self.pieces(range(len(self)))
+        return {n: piece for n, piece in enumerate(pieces) if not DIGITS.isdisjoint(piece)}
 
     @cached_property
     def _segmentation(self) -> Segmentation:

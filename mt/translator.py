@@ -23,7 +23,8 @@ from typing import Any
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, restore
 from mt.config import EngineName, SearchConfig, Segmentation, Task
-from mt.decoding import decode
+from mt.copying import digit_rules
+from mt.decoding import SearchTask, decode
 from mt.engine import Engine, load_engine, watchful
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
 from mt.errors import BundleError, InputError
@@ -33,7 +34,7 @@ from mt.language import has_letters
 from mt.likelihood import PairScore, score_pairs
 from mt.reading import Reading, read_segment
 from mt.reranking import Reranker, Rescored
-from mt.search import Hypothesis
+from mt.search import DigitRule, Hypothesis
 from mt.text import Document, cut_document, split_long
 from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
@@ -381,12 +382,10 @@ class Translator:
         Raises:
             ConfigError: n_best is more than the beam can hold, or than there are candidates.
         """
-        engine, config = self._engine, self.search_config
+        engine, config, tasks = self._engine, self.search_config, self._tasks(sources, prefixes)
         if self._reranker is None:
-            return decode(engine, sources, config, n_best=n_best, prefixes=prefixes)
-        return self._reranker.decode(
-            engine, self._tokenizers, config, sources, n_best=n_best, prefixes=prefixes
-        )
+            return decode(engine, tasks, config, n_best=n_best)
+        return self._reranker.decode(engine, self._tokenizers, config, tasks, n_best=n_best)
 
     def rescore(self, sources: Sequence[Sequence[int]]) -> list[Rescored]:
         """The candidates for each list of token ids and what each model says of them.
@@ -394,13 +393,24 @@ class Translator:
         For finding weights: `Rescored.ranked` puts them in order by any. Needs a reranker.
         """
         assert self._reranker is not None
-        return self._reranker.rescore(self._engine, self._tokenizers, self.search_config, sources)
+        tasks, config = self._tasks(sources), self.search_config
+        return self._reranker.rescore(self._engine, self._tokenizers, config, tasks)
 
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
         assert len(results) == len(plan.sources)
         rest = iter(results)
         return join(plan.document, [self._finish_segment(each, rest) for each in plan.segments])
+
+    def _tasks(
+        self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]] | None = None
+    ) -> list[SearchTask]:
+        rules: Sequence[DigitRule | None] = [None] * len(sources)
+        if self.search_config.copy_digits:
+            rules = digit_rules(self._tokenizers, self.target_language, sources)
+        # A prefix may have other digits.
+        each = zip(sources, prefixes or [()] * len(sources), rules, strict=True)
+        return [SearchTask(source, begun, None if begun else rule) for source, begun, rule in each]
 
     def _plan_segment(self, segment: str) -> SegmentPlan:
         if self.task == "translate" and not has_letters(segment):  # cut by somebody else

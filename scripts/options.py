@@ -79,6 +79,7 @@ Shortlist = Annotated[int | None, _decoding("shortlist")]
 Temperature = Annotated[float | None, _decoding("temperature")]
 TopK = Annotated[int | None, _decoding("top_k")]
 Seed = Annotated[int | None, _decoding("seed")]
+CopyDigits = Annotated[bool | None, _decoding("copy_digits")]
 Truecase = Annotated[bool | None, _decoding("truecase")]
 
 MbrSamples = Annotated[int | None, _reranking("mbr_samples", "--mbr", metavar="N")]

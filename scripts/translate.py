@@ -114,6 +114,7 @@ def translate(
     top_k: options.TopK = None,
     seed: options.Seed = None,
     truecase: options.Truecase = None,
+    copy_digits: options.CopyDigits = None,
     mbr_samples: options.MbrSamples = None,
     mbr_beam: options.MbrBeam = False,
     mbr_utility: options.MbrUtility = None,
@@ -211,6 +212,7 @@ def translate(
         top_k=top_k,
         seed=seed,
         truecase=truecase,
+        copy_digits=copy_digits,
     )
     if ray is None:
         _translate_text(load, job, source, output, workers or 1, resume)

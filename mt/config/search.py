@@ -54,6 +54,9 @@ class SearchConfig(Options):
     truecase: bool = True
     """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put
     the first two back into their case after translation (`mt.casing`; Lita et al. 2003)."""
+    copy_digits: bool = False
+    """Where the source has digits, write no others, and of those a number whole or not at all
+    (`mt.search.copying`; compare Hokamp and Liu 2017). Not where a prefix is given."""
     batch_rows: int = Field(100, ge=1)
     """Most hypotheses scored at once, of all sentences together; each needs a row of numbers as
     long as the vocabulary. A single sentence may take more."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from mt.config import ModelConfig, SearchConfig, TrainingConfig
 from mt.corpus import Corpus, FilterReport, Sentences
-from mt.decoding import decode
+from mt.decoding import SearchTask, decode
 from mt.demonstrations.demonstration import Curve, Demonstration, Finding, Picture, Result
 from mt.demonstrations.runs import schedule, seeded, train
 from mt.demonstrations.workspace import Findings, Workspace
@@ -89,7 +89,7 @@ def exact_match(model: Model, corpus: Corpus) -> float:
     """The share of rows of which every digit comes out right, and then the end; greedy search."""
     sources = [corpus.source[number].tolist() for number in range(len(corpus))]
     search = SearchConfig(beam_size=1, max_source_pieces=2000)
-    found = decode(TorchEngine(model), sources, search)
+    found = decode(TorchEngine(model), [SearchTask(source) for source in sources], search)
     right: int = sum(
         list(hypotheses[0].tokens) == corpus.target[number].tolist()
         for number, hypotheses in enumerate(found)

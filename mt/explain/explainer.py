@@ -18,7 +18,8 @@ from torch import Tensor
 
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import restore
-from mt.decoding import decode
+from mt.copying import digit_rules
+from mt.decoding import SearchTask, decode
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, InputError
 from mt.explain.activations import Layer, observe
@@ -112,7 +113,7 @@ class Explainer:
             ('▁Guten', '▁Morgen', '.', '</s>')
         """
         segment, (case, _, source) = self._read(text)
-        (hypothesis,) = decode(self._engine, [source], self.config.search)[0]
+        (hypothesis,) = decode(self._engine, [self._task(source)], self.config.search)[0]
         written = [*hypothesis.tokens, *([END] if hypothesis.finished else [])]
         norms = gradient_norms(self.watched, source)
         layers, attention = observe(self.watched, source, written)
@@ -134,6 +135,12 @@ class Explainer:
             ),
             attention=attention,
         )
+
+    def _task(self, source: list[int]) -> SearchTask:
+        if not self.config.search.copy_digits:
+            return SearchTask(source)
+        (rule,) = digit_rules(self.tokenizers, self.config.target_language, [source])
+        return SearchTask(source, digit_rule=rule)
 
     def _read(self, text: str) -> tuple[str, Reading]:
         """The segment, and what the model is shown of it."""

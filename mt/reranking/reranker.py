@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mt.config import RerankConfig, SearchConfig
-from mt.decoding import Tokens, decode
+from mt.decoding import SearchTask, decode
 from mt.engine.interface import Engine
 from mt.errors import ConfigError
 from mt.reranking.rescoring import PairScorer, Rescored, rescore, weights_of
@@ -67,12 +67,11 @@ class Reranker:
         engine: Engine[Any],
         tokenizers: TokenizerPair,
         config: SearchConfig,
-        sources: Sequence[Tokens],
+        tasks: Sequence[SearchTask],
         *,
         n_best: int = 1,
-        prefixes: Sequence[Tokens] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Up to n_best hypotheses for each source, best first, as `mt.decoding.decode`.
+        """Up to n_best hypotheses for each task, best first, as `mt.decoding.decode`.
 
         Raises:
             ConfigError: n_best is more than there are candidates.
@@ -86,9 +85,9 @@ class Reranker:
                 f"{most - 1}"
             )
         if self.config.chooses_by_risk:
-            ranked = self._least_risk(engine, tokenizers, config, sources, prefixes)
+            ranked = self._least_risk(engine, tokenizers, config, tasks)
         else:
-            rescored = self.rescore(engine, tokenizers, config, sources, prefixes=prefixes)
+            rescored = self.rescore(engine, tokenizers, config, tasks)
             ranked = [each.ranked(weights_of(self.config)) for each in rescored]
         return [each[:n_best] for each in ranked]
 
@@ -97,15 +96,13 @@ class Reranker:
         engine: Engine[Any],
         tokenizers: TokenizerPair,
         config: SearchConfig,
-        sources: Sequence[Tokens],
-        *,
-        prefixes: Sequence[Tokens] | None = None,
+        tasks: Sequence[SearchTask],
     ) -> list[Rescored]:
-        """The hypotheses of a whole beam for each source, with what the models say of them."""
-        found = decode(engine, sources, config, n_best=config.beam_size, prefixes=prefixes)
+        """The hypotheses of a whole beam for each task, with what the models say of them."""
+        found = decode(engine, tasks, config, n_best=config.beam_size)
         return rescore(
             found,
-            tokenizers.source.decode(sources),
+            tokenizers.source.decode([task.source for task in tasks]),
             [_texts(tokenizers, each) for each in found],
             self.reverse,
             self.right_to_left,
@@ -117,15 +114,14 @@ class Reranker:
         engine: Engine[Any],
         tokenizers: TokenizerPair,
         config: SearchConfig,
-        sources: Sequence[Tokens],
-        prefixes: Sequence[Tokens] | None,
+        tasks: Sequence[SearchTask],
     ) -> list[list[Hypothesis]]:
-        found: list[list[Hypothesis]] = [[] for _ in sources]
+        found: list[list[Hypothesis]] = [[] for _ in tasks]
         samples = self.config.mbr_samples
         drawn = config.model_copy(update={"temperature": self.config.mbr_temperature})
         asked = [(config, config.beam_size)] if self.config.mbr_beam else []
         for options, count in [*asked, *([(drawn, samples)] if samples else [])]:
-            more = decode(engine, sources, options, n_best=count, prefixes=prefixes)
+            more = decode(engine, tasks, options, n_best=count)
             for candidates, hypotheses in zip(found, more, strict=True):
                 candidates += hypotheses
         return [least_risk(each, _texts(tokenizers, each), self.config) for each in found]

@@ -7,10 +7,14 @@ sampling.py      drawn ones
 forced.py        given ones
 words.py         next words, of as many tokens as each takes
 constraints.py   rules on what may be written, laid over a scorer
+digit_rule.py    which tokens may follow if digits are to be those of the source
+copying.py       that rule, laid over a scorer
 """
 
 from mt.search.beam import search
 from mt.search.constraints import Constrained
+from mt.search.copying import CopyingDigits
+from mt.search.digit_rule import DigitRule, Numerals, Spellings, beginning
 from mt.search.forced import force
 from mt.search.hypothesis import Hypothesis, length_penalty
 from mt.search.sampling import sample
@@ -28,14 +32,19 @@ from mt.search.words import next_words
 
 __all__ = [
     "Constrained",
+    "CopyingDigits",
+    "DigitRule",
     "Floats",
     "Hypothesis",
     "Integers",
     "LogProbabilities",
+    "Numerals",
     "S",
     "Scorer",
+    "Spellings",
     "State",
     "TopScorer",
+    "beginning",
     "force",
     "length_penalty",
     "next_words",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from mt.bundle import Bundle
 from mt.config import EngineName, SearchConfig
 from mt.corpus import read_lines
-from mt.decoding import decode
+from mt.decoding import SearchTask, decode
 from mt.engine import Engine, load_engine
 from mt.errors import ConfigError, InputError
 from mt.tokenizer import Tokenizer
@@ -81,8 +81,9 @@ class OwnSystem:
         """As `System.translate`."""
         # A bound that no batch reaches: they are cut already, alike for all.
         whole = search.model_copy(update={"batch_tokens": 10**9, "shortlist": self.shortlist})
+        tasks = [[SearchTask(source) for source in batch] for batch in batches]
         started = time.perf_counter()
-        found = [decode(self.engine, batch, whole) for batch in batches]
+        found = [decode(self.engine, batch, whole) for batch in tasks]
         seconds = time.perf_counter() - started
         return Outcome(seconds, [list(best[0].tokens) for batch in found for best in batch])
 

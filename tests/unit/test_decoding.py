@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from mt.config import SearchConfig
-from mt.decoding import decode, max_length
+from mt.decoding import SearchTask, decode, max_length
 from mt.errors import ConfigError
-from mt.search import Hypothesis
+from mt.search import DigitRule, Hypothesis, Numerals
 from support.scorers import Prefix, Table, TableScorer, TableState, TopTableScorer, random_table
 
 A, B, C = 1, 2, 3
@@ -45,18 +45,21 @@ def always(*probabilities: float) -> Table:
 def run(
     table: Table,
     source_length: int = 4,
-    prefix: Prefix | None = None,
+    prefix: Prefix = (),
     n_best: int = 1,
     **options: Any,
 ) -> list[Hypothesis]:
     (found,) = decode(
         TableEngine(lambda source: table),
-        [[5] * source_length],
+        [SearchTask([5] * source_length, prefix)],
         SearchConfig(**options),
         n_best=n_best,
-        prefixes=None if prefix is None else [prefix],
     )
     return found
+
+
+def tasks(*sources: list[int]) -> list[SearchTask]:
+    return [*map(SearchTask, sources)]
 
 
 def lengths(table: Table, **options: Any) -> list[int]:
@@ -101,7 +104,7 @@ def test_the_shortest_translation_is_bounded(options: dict[str, Any], length: in
 def test_each_source_has_bounds_of_its_own() -> None:
     config = SearchConfig(beam_size=2, min_length_ratio=1.0)
     engine = TableEngine(lambda source: SHORT)
-    found = decode(engine, [[5], [5, 5, 5], [5, 5]], config)
+    found = decode(engine, tasks([5], [5, 5, 5], [5, 5]), config)
     assert [len(best.tokens) for (best,) in found] == [1, 3, 2]
 
 
@@ -117,8 +120,8 @@ def test_a_sequence_of_pieces_stands_once() -> None:
 
 def test_without_rules_the_engine_picks_the_best_itself() -> None:
     plain, ruled = TableEngine(anything), TableEngine(anything)
-    decode(plain, [[5, 6]], SearchConfig())
-    decode(ruled, [[5, 6]], SearchConfig(no_repeat_ngram_size=2))
+    decode(plain, tasks([5, 6]), SearchConfig())
+    decode(ruled, tasks([5, 6]), SearchConfig(no_repeat_ngram_size=2))
     assert plain.asked_for
     assert not ruled.asked_for
 
@@ -134,11 +137,11 @@ def test_a_translation_begins_with_its_prefix() -> None:
 
 def test_a_prefix_goes_to_its_own_source() -> None:
     prefixes: list[Prefix] = [(), (C,), (), (B, B)]
+    sources = [[5], [5, 5, 5], [5, 5], [5, 5, 5, 5, 5]]  # sorted by length for batches
     found = decode(
         TableEngine(lambda source: always(0.7, 0.1, 0.1, 0.1)),
-        [[5], [5, 5, 5], [5, 5], [5, 5, 5, 5, 5]],  # sorted by length for batches
+        [*map(SearchTask, sources, prefixes)],
         SearchConfig(batch_tokens=8),
-        prefixes=prefixes,
     )
     assert [best.tokens for (best,) in found] == prefixes
 
@@ -152,8 +155,21 @@ def test_a_prefix_longer_than_the_limit_raises_it() -> None:
 def test_a_prefix_lifts_the_shortlist_of_its_own_source_alone() -> None:
     engine = TableEngine(lambda source: LONG)
     sources, prefixes = [[5], [6, 6], [7], [8]], [(), (A,), (), (B,)]
-    decode(engine, sources, SearchConfig(shortlist=10), prefixes=prefixes)
+    decode(engine, [*map(SearchTask, sources, prefixes)], SearchConfig(shortlist=10))
     assert engine.shortlists == {(5,): 10, (6, 6): 0, (7,): 10, (8,): 0}
+
+
+# Digits
+
+
+def test_a_digit_rule_holds_for_its_own_source_alone_and_leaves_the_others_the_fast_way() -> None:
+    rule = DigitRule(Numerals({A: "1", B: "2"}), [("2",)])
+    engine = TableEngine(lambda source: always(0.2, 0.5, 0.1, 0.2))
+    config = SearchConfig(beam_size=1, max_length_ratio=0.5, max_length_extra=1)
+    (free,), (ruled,) = decode(engine, [SearchTask([5]), SearchTask([5], (), rule)], config)
+    assert (free.tokens, ruled.tokens) == ((A,), (B,))
+    assert len(engine.asked_for) == 2  # of four steps
+    assert len(engine.rows_of_step) == 4
 
 
 # Draws
@@ -177,9 +193,10 @@ def test_draws_obey_the_rules() -> None:
 def test_draws_are_decided_by_seed_and_source() -> None:
     config = SearchConfig(temperature=1.0)
     engine = TableEngine(lambda source: always(0.1, 0.3, 0.3, 0.3))
-    first, other, again = decode(engine, [[5, 6], [6, 5], [5, 6]], config, n_best=4)
+    first, other, again = decode(engine, tasks([5, 6], [6, 5], [5, 6]), config, n_best=4)
     assert first == again != other
-    assert decode(engine, [[5, 6]], SearchConfig(temperature=1.0, seed=2), n_best=4) != [first]
+    reseeded = SearchConfig(temperature=1.0, seed=2)
+    assert decode(engine, tasks([5, 6]), reseeded, n_best=4) != [first]
 
 
 def test_top_k_bounds_what_is_drawn() -> None:
@@ -195,9 +212,15 @@ def test_neighbours_and_batches_change_nothing(temperature: float) -> None:
     sources = [[7], [5, 6, 7, 8], [9, 4], [5], [6, 6, 6], [5, 6, 7, 8], [8, 9]]
     options = {"temperature": temperature, "max_length_extra": 2, "no_repeat_ngram_size": 2}
     engine = TableEngine(anything)
-    together = decode(engine, sources, SearchConfig(**options), n_best=3)
-    apart = decode(engine, sources, SearchConfig(**options, batch_tokens=6), n_best=3)
-    alone = [decode(engine, [source], SearchConfig(**options), n_best=3)[0] for source in sources]
+    numerals = Numerals({A: "1", B: "2"})
+    rule = DigitRule(numerals, [("1",), ("21",)])
+    asked = [
+        SearchTask(source, (), rule if number % 2 else None)
+        for number, source in enumerate(sources)
+    ]
+    together = decode(engine, asked, SearchConfig(**options), n_best=3)
+    apart = decode(engine, asked, SearchConfig(**options, batch_tokens=6), n_best=3)
+    alone = [decode(engine, [task], SearchConfig(**options), n_best=3)[0] for task in asked]
     assert together == apart == alone
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mt.config import SearchConfig
-from mt.decoding import decode
+from mt.decoding import SearchTask, decode
 from mt.engine import load_engine
 from mt.likelihood import (
     BLANK,
@@ -116,7 +116,7 @@ def test_neighbours_and_batches_change_nothing(pairs: list[tuple[str, str]], bud
 def test_what_decoding_found_is_worth_what_decoding_said(options: dict[str, float]) -> None:
     config = SearchConfig(**options)
     sources = tiny_tokenizers().source.encode(SOURCES)
-    found = [best for (best,) in decode(ENGINE, sources, config)]
+    found = [best for (best,) in decode(ENGINE, [*map(SearchTask, sources)], config)]
     pairs = [(source, best.tokens) for source, best in zip(sources, found, strict=True)]
     assert any(best.finished for best in found)
     for best, gains in zip(found, force_pairs(ENGINE, pairs, SearchConfig()), strict=True):

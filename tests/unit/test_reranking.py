@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mt.config import RerankConfig, SearchConfig
-from mt.decoding import decode
+from mt.decoding import SearchTask, decode
 from mt.engine import load_engine
 from mt.errors import ConfigError
 from mt.language_model import LanguageModel
@@ -265,17 +265,19 @@ def test_options_that_would_have_no_effect_are_refused(options: dict[str, Any], 
 
 ENGINE = load_engine(tiny_bundle())
 IDS = tiny_tokenizers().source.encode(SOURCES)
+TASKS = [*map(SearchTask, IDS)]
 
 
 def decoded(config: RerankConfig, sources: Any, n_best: int = 1, **search: Any) -> Any:
+    tasks = [*map(SearchTask, sources)]
     return Reranker(config).decode(
-        ENGINE, tiny_tokenizers(), SearchConfig(**search), sources, n_best=n_best
+        ENGINE, tiny_tokenizers(), SearchConfig(**search), tasks, n_best=n_best
     )
 
 
 def test_candidates_are_those_of_the_beam_and_the_draws() -> None:
-    beam = decode(ENGINE, IDS, SearchConfig(), n_best=5)
-    draws = decode(ENGINE, IDS, SearchConfig(temperature=0.5), n_best=3)
+    beam = decode(ENGINE, TASKS, SearchConfig(), n_best=5)
+    draws = decode(ENGINE, TASKS, SearchConfig(temperature=0.5), n_best=3)
     both = RerankConfig(mbr_beam=True, mbr_samples=3, mbr_temperature=0.5)
     for config, candidates in [
         (MBR, beam),
@@ -295,7 +297,7 @@ def test_a_choice_does_not_depend_on_neighbours() -> None:
 
 
 def test_a_beam_of_one_leaves_the_translation_as_it_is() -> None:
-    plain = decode(ENGINE, IDS, SearchConfig(beam_size=1))
+    plain = decode(ENGINE, TASKS, SearchConfig(beam_size=1))
     assert decoded(MBR, IDS, beam_size=1) == plain
 
 
@@ -305,9 +307,9 @@ def test_weights_of_zero_leave_the_order_of_search() -> None:
     )
     other = Translator.from_bundle(tiny_bundle(context_size=7))
     found = Reranker(config, right_to_left=other).decode(
-        ENGINE, tiny_tokenizers(), SearchConfig(), IDS, n_best=5
+        ENGINE, tiny_tokenizers(), SearchConfig(), TASKS, n_best=5
     )
-    assert found == decode(ENGINE, IDS, SearchConfig(), n_best=5)
+    assert found == decode(ENGINE, TASKS, SearchConfig(), n_best=5)
 
 
 def test_more_alternatives_than_candidates_are_refused() -> None:

@@ -14,7 +14,7 @@ from mt.card import model_card
 from mt.config import DataConfig, ModelConfig, SearchConfig
 from mt.corpus import Corpus, Sentences, make_batch
 from mt.corpus.filters import FilterReport
-from mt.decoding import decode
+from mt.decoding import SearchTask, decode
 from mt.engine import load_engine
 from mt.ensemble import check_alike
 from mt.errors import BundleError, InputError
@@ -93,7 +93,7 @@ def test_joined_pairs_turn_round_as_a_whole() -> None:
 
 def test_translations_are_ordinary_text() -> None:
     sources = tiny_tokenizers().source.encode(SOURCES)
-    found = decode(load_engine(BACKWARD), sources, SearchConfig())
+    found = decode(load_engine(BACKWARD), [*map(SearchTask, sources)], SearchConfig())
     expected = tiny_tokenizers().target.decode([best.tokens[::-1] for (best,) in found])
     translator = Translator.from_bundle(BACKWARD)
     assert translator.right_to_left

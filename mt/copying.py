@@ -1,0 +1,61 @@
+"""Which digits the translation of a source may have.
+
+Knows tokenizers and how numbers are written. Does not know how a search obeys
+(`mt.search.copying`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mt.digits import DIGITS, find_numbers, spellings
+from mt.search import DigitRule, Numerals, Spellings, beginning
+from mt.tokenizer import RightToLeft, Tokenizer, TokenizerPair
+from mt.tokens import UNKNOWN
+
+_SPACE = "▁"  # as vocabularies write it
+
+
+def digit_rules(
+    tokenizers: TokenizerPair, target_language: str, sources: Sequence[Sequence[int]]
+) -> list[DigitRule | None]:
+    """The rule of each source, given as token ids; None where there is none.
+
+    That is where a source has no digits, or some that one of the two vocabularies cannot spell.
+    """
+    found = [_numbers(tokenizers, target_language, source) for source in sources]
+    if not any(found):
+        return [None] * len(sources)
+    numerals = _numerals(tokenizers.target)
+    return [DigitRule(numerals, numbers) if numbers else None for numbers in found]
+
+
+def _numbers(tokenizers: TokenizerPair, language: str, source: Sequence[int]) -> list[Spellings]:
+    """Those of a source, their characters in the order in which they are written."""
+    numerals = tokenizers.source.numerals
+    if not any(token in numerals for token in source):
+        return []
+    if UNKNOWN in source and not DIGITS.issubset(numerals.values()):
+        return []  # what is unknown may be a digit
+    text = "".join(tokenizers.source.pieces(source)).replace(_SPACE, " ")
+    if not DIGITS.intersection(text).issubset(tokenizers.target.numerals.values()):
+        return []
+    step = _step(tokenizers.target)
+    return [
+        tuple(each.replace(" ", _SPACE)[::step] for each in spellings(number, language))
+        for number in find_numbers(text)
+    ]
+
+
+def _numerals(target: Tokenizer) -> Numerals:
+    step = _step(target)
+    texts = {token: text[::step] for token, text in target.numerals.items()}
+    # A separator of thousands is such a beginning, or a piece by itself.
+    others = {beginning(text) for text in texts.values()} | {",", ".", _SPACE}
+    tokens = {target.find(text[::step]): text for text in others}
+    return Numerals({n: text for n, text in tokens.items() if n != UNKNOWN} | texts)
+
+
+def _step(target: Tokenizer) -> int:
+    """1 if a hypothesis writes characters from the first to the last, -1 for the other order."""
+    return -1 if isinstance(target, RightToLeft) else 1
