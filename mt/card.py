@@ -81,8 +81,10 @@ def _encoder(model: ModelConfig) -> tuple[str, str]:
 
 def _decoding(config: BundleConfig) -> list[tuple[str, str]]:
     search = config.search
+    digits = ", no digits but those of the source" if search.copy_digits else ""
+    default = f"beam {search.beam_size}, length penalty {search.length_penalty:g}{digits}"
     return [
-        ("Decoding default", f"beam {search.beam_size}, length penalty {search.length_penalty:g}"),
+        ("Decoding default", default),
         ("Longest segment", f"{search.max_source_pieces} pieces; {_TOO_LONG[config.segmentation]}"),
     ]
 

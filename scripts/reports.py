@@ -148,13 +148,17 @@ def _significance(record: Record) -> str:
 
 def _origin(system: Record) -> str:
     usual = SearchConfig().model_dump() | {"beam_size": None, "length_penalty": None}
-    search = ", ".join(
-        f"{name.removesuffix('_size') if name == 'beam_size' else name.replace('_', ' ')} {value:g}"
-        for name, value in system["search"].items()
-        if value != usual[name]
-    )
+    options = system["search"].items()
+    search = ", ".join(_option(name, value) for name, value in options if value != usual[name])
     chosen = "".join(f", {each}" for each in _choice(system.get("reranking", {})))
     return f"{search}{chosen}, engine {system['engine']}, weights {system['weights'][:12]}"
+
+
+def _option(name: str, value: float | bool) -> str:
+    title = "beam" if name == "beam_size" else name.replace("_", " ")
+    if isinstance(value, bool):
+        return title if value else f"no {title}"
+    return f"{title} {value:g}"
 
 
 def _choice(reranking: Record) -> list[str]:

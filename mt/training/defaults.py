@@ -76,7 +76,7 @@ def default_recipe(
         },
         "tokenizer": {"vocabulary_size": _vocabulary_size(sources, targets)},
         "model": initial.model if initial else ModelConfig(),
-        "search": initial.search if initial else SearchConfig(),
+        "search": initial.search if initial else SearchConfig(copy_digits=True),
         "training": {
             "updates": updates,
             "warmup_updates": min(300, updates // 10),

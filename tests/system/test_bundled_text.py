@@ -13,7 +13,9 @@ import pytest
 from mt import Translator
 from mt.casing import Case, restore
 from mt.corpus import read_pairs
-from mt.flags import TARGET_LANGUAGE
+from mt.digits import find_runs
+from mt.explain import Explainer
+from mt.flags import NUMBERS, TARGET_LANGUAGE
 from mt.scoring import evaluate
 
 
@@ -57,6 +59,39 @@ def test_case_can_be_left_as_it_is(translator: Translator) -> None:
 
     assert [each.case for each in as_written.plan("DER HUND BELLT.").segments] == [Case.ORDINARY]
     assert as_written.plan("DER HUND BELLT.").sources != translator.plan("DER HUND BELLT.").sources
+
+
+NUMBERED = {
+    "de-en": [
+        "Die Erde umkreist die Sonne einmal in ungefähr 365 Tagen.",
+        "1848 kamen Menschen nach Kalifornien, um nach Gold zu graben.",
+    ],
+    "en-de": [
+        "I only have 24 hours left to decide.",
+        "In 1848, people came to California to dig for gold.",
+    ],
+}
+"""Whose numbers the models, left to themselves, get wrong."""
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_digits_are_those_of_the_source_unless_they_are_left_to_the_model(name: str) -> None:
+    translator, texts = Translator.load(name), NUMBERED[name]
+    config = translator.search_config
+    free = translator.with_search(config.model_copy(update={"copy_digits": False}))
+    copied, drawn = translator.translate(texts, alternatives=4), free.translate(texts)
+    for text, found, other in zip(texts, copied, drawn, strict=True):
+        assert find_runs(found.text) == find_runs(text) != find_runs(other.text)
+        assert (NUMBERS in found.flags, NUMBERS in other.flags) == (False, True)
+        digits = {run for each in found.alternatives for run in find_runs(each.text)}
+        assert digits <= {*find_runs(text)}
+    explained = Explainer.load(name).explain(texts[0]).translation
+    assert find_runs(explained) == find_runs(texts[0])
+
+
+def test_a_prefix_may_have_other_digits(translator: Translator) -> None:
+    (found,) = translator.translate(["Ich bin 17 Jahre alt."], prefixes=["I am 18"])
+    assert found.text.startswith("I am 18")
 
 
 def test_a_prefix_is_written_as_it_is_given(translator: Translator) -> None:

@@ -635,6 +635,13 @@ def test_the_card_says_what_the_model_is(folder):
     assert rows["Validation BLEU"].startswith("1.25, greedy, ")
 
 
+def test_the_card_says_if_digits_are_copied():
+    search = SearchConfig(copy_digits=True)
+    config = tiny_bundle().config.model_copy(update={"search": search})
+    bundle = dataclasses.replace(tiny_bundle(), config=config)
+    assert "| beam 5, length penalty 1, no digits but those of the source |" in model_card(bundle)
+
+
 def test_the_card_gives_bleu_with_its_signature():
     signature = str(tiny_bundle().record["signature"])
     assert "tok:13a" in signature

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mt.bundle import save_bundle
+from mt.config import SearchConfig
 from mt.errors import ConfigError
 from mt.training.defaults import FEWEST_UPDATES, MOST_UPDATES, default_recipe
 from support.bundles import save_tiny_bundle, tiny_bundle, tiny_language_bundle
@@ -97,3 +98,9 @@ def test_fine_tuning_takes_shape_and_languages_from_the_model(tmp_path):
     assert recipe.model == tiny_bundle().config.model
     assert (recipe.data.source_language, recipe.data.target_language) == ("de", "en")
     assert recipe.init_from == folder
+    assert recipe.search == tiny_bundle().config.search
+
+
+def test_a_model_of_two_files_copies_digits(tmp_path):
+    files = write(tmp_path, "a.de", ["ein Hund"]), write(tmp_path, "b.en", ["a dog"])
+    assert default_recipe(*files).search == SearchConfig(copy_digits=True)
