@@ -4,12 +4,12 @@ Knows rows of log-probabilities and, of each sentence, which tokens fit (`mt.sea
 Does not know texts. That a number comes next, and where, and whether as a word, is the model's to
 say; which number it is, the rule's. So probability stays where it is as far as it can:
 
-    shares       Among tokens that begin alike up to their first digit ("▁19" and "▁20", ":30" and
-                 ":45", and ":" itself) those that fit have the probability of all, each in
-                 proportion to its own. What there is of tokens of which none fits is lost, and so
-                 is that of digits once the source has no number left.
+    shares       Among tokens that begin alike up to their first digit ("▁19" and "▁20"; ":30",
+                 ":45" and ":" itself) those that fit have the probability of all, each in
+                 proportion to its own. Where none fits it is lost, as is that of all digits once
+                 the source has no number left.
     within       In a number that is not finished the tokens that fit have all there is.
-    others       Tokens without digits keep their log-probability otherwise.
+    others       All other tokens keep their own.
     way out      Where this leaves a hypothesis nothing to write, it does not hold for one step.
 
 (Lexical constraints make a search write what they name, Hokamp and Liu 2017; this asks for nothing.
