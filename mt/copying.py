@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mt.config import SearchConfig
 from mt.digits import DIGITS, find_numbers, spellings
 from mt.search import DigitRule, Numerals, Spellings, beginning
-from mt.tokenizer import RightToLeft, Tokenizer, TokenizerPair
+from mt.tokenizer import SPACE, RightToLeft, Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
-
-_SPACE = "▁"  # as vocabularies write it
 
 
 def digit_rules(
-    tokenizers: TokenizerPair, target_language: str, sources: Sequence[Sequence[int]]
+    tokenizers: TokenizerPair,
+    target_language: str,
+    sources: Sequence[Sequence[int]],
+    config: SearchConfig,
 ) -> list[DigitRule | None]:
     """The rule of each source, given as token ids; None where there is none.
 
-    That is where a source has no digits, or some that one of the two vocabularies cannot spell.
+    That is where `copy_digits` does not ask for it, and where a source has no digits, or some that
+    one of the two vocabularies cannot spell.
     """
+    if not config.copy_digits:
+        return [None] * len(sources)
     found = [_numbers(tokenizers, target_language, source) for source in sources]
     if not any(found):
         return [None] * len(sources)
@@ -37,12 +42,12 @@ def _numbers(tokenizers: TokenizerPair, language: str, source: Sequence[int]) ->
         return []
     if UNKNOWN in source and not DIGITS.issubset(numerals.values()):
         return []  # what is unknown may be a digit
-    text = "".join(tokenizers.source.pieces(source)).replace(_SPACE, " ")
+    text = "".join(tokenizers.source.pieces(source)).replace(SPACE, " ")
     if not DIGITS.intersection(text).issubset(tokenizers.target.numerals.values()):
         return []
     step = _step(tokenizers.target)
     return [
-        tuple(each.replace(" ", _SPACE)[::step] for each in spellings(number, language))
+        tuple(each.replace(" ", SPACE)[::step] for each in spellings(number, language))
         for number in find_numbers(text)
     ]
 
@@ -51,7 +56,7 @@ def _numerals(target: Tokenizer) -> Numerals:
     step = _step(target)
     texts = {token: text[::step] for token, text in target.numerals.items()}
     # A separator of thousands is such a beginning, or a piece by itself.
-    others = {beginning(text) for text in texts.values()} | {",", ".", _SPACE}
+    others = {beginning(text) for text in texts.values()} | {",", ".", SPACE}
     tokens = {target.find(text[::step]): text for text in others}
     return Numerals({n: text for n, text in tokens.items() if n != UNKNOWN} | texts)
 

@@ -16,9 +16,15 @@ _SEPARATORS = {"de": ".", "en": ",", "es": ".", "fr": " ", "it": ".", "nl": ".",
 
 RUN = re.compile(r"[0-9]+")
 """Digits with none beside them."""
+_ANY = re.compile(r"\d")
 # As in 1.000, 1,000, 1'000 and, with one of several spaces, 1 000.
 _THOUSANDS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[.,'\u2019 \xa0\u202f][0-9]{3})+(?![0-9])")
 _NUMBER = re.compile(f"{_THOUSANDS.pattern}|{RUN.pattern}")
+
+
+def has_digits(text: str) -> bool:
+    """Whether there are any, of whatever script."""
+    return _ANY.search(text) is not None
 
 
 def find_runs(text: str) -> list[str]:

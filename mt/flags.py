@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mt.config import Task
-from mt.digits import find_runs, with_plain_digits, without_separators
+from mt.digits import find_runs, has_digits, with_plain_digits, without_separators
 from mt.language import is_rather
 from mt.search import Hypothesis
 from mt.tokens import UNKNOWN
@@ -99,10 +99,9 @@ def _copied(source: str, translation: str) -> bool:
 
 def _loses_number(source: str, translation: str) -> bool:
     """Whether digits are lost both with the separators of thousands and without them."""
-    before = with_plain_digits(source)
-    if not find_runs(before):  # most have none
+    if not has_digits(source):  # most have none
         return False
-    after = with_plain_digits(translation)
+    before, after = with_plain_digits(source), with_plain_digits(translation)
     return bool(_runs(before) - _runs(after)) and bool(
         _runs(without_separators(before)) - _runs(without_separators(after))
     )

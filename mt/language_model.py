@@ -35,7 +35,7 @@ from mt.errors import BundleError, InputError
 from mt.likelihood import BLANK, SCORED, UNKNOWN_CHARACTERS, force_pairs
 from mt.noise import word_beginnings
 from mt.search import Hypothesis, Integers, LogProbabilities, next_words, sample, search
-from mt.tokenizer import Tokenizer
+from mt.tokenizer import SPACE, Tokenizer
 from mt.tokens import UNKNOWN
 
 LARGEST = 700.0
@@ -209,9 +209,11 @@ class LanguageModel:
             new=beginning == "" or beginning[-1].isspace(),
         )
         suggestions = [
-            Suggestion(text.removeprefix("▁"), not text.startswith("▁") and text != "", probability)
+            Suggestion(
+                text.removeprefix(SPACE), not text.startswith(SPACE) and text != "", probability
+            )
             for text, probability in words
-            if text != "▁"  # white space and nothing behind it, which no text has
+            if text != SPACE  # white space and nothing behind it, which no text has
         ]
         return suggestions[:count]
 

@@ -7,7 +7,6 @@ token, which is counted by the caller and never written by search: no text is lo
 from __future__ import annotations
 
 import io
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -20,6 +19,9 @@ from mt.digits import DIGITS
 from mt.errors import BundleError, ConfigError
 from mt.segmentation import Lattice, Merges, Segmentation
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
+
+SPACE = "▁"
+"""How SentencePiece writes white space; a piece that begins with it begins a word."""
 
 
 class Tokenizer:
@@ -165,7 +167,7 @@ def _valid_unicode(text: str) -> str:
 def _train(lines: Sequence[str], config: TokenizerConfig, seed: int) -> Tokenizer:
     sentencepiece.set_random_generator_seed(seed)
     model = io.BytesIO()
-    digits = [digit for digit in string.digits if any(digit in line for line in lines)]
+    digits = [digit for digit in sorted(DIGITS) if any(digit in line for line in lines)]
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),

@@ -34,7 +34,7 @@ from mt.language import has_letters
 from mt.likelihood import PairScore, score_pairs
 from mt.reading import Reading, read_segment
 from mt.reranking import Reranker, Rescored
-from mt.search import DigitRule, Hypothesis
+from mt.search import Hypothesis
 from mt.text import Document, cut_document, split_long
 from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
@@ -405,9 +405,8 @@ class Translator:
     def _tasks(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]] | None = None
     ) -> list[SearchTask]:
-        rules: Sequence[DigitRule | None] = [None] * len(sources)
-        if self.search_config.copy_digits:
-            rules = digit_rules(self._tokenizers, self.target_language, sources)
+        language, config = self.target_language, self.search_config
+        rules = digit_rules(self._tokenizers, language, sources, config)
         # A prefix may have other digits.
         each = zip(sources, prefixes or [()] * len(sources), rules, strict=True)
         return [SearchTask(source, begun, None if begun else rule) for source, begun, rule in each]

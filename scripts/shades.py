@@ -91,7 +91,7 @@ def printable(text: str) -> str:
 def wrapped(text: str) -> str:
     """Its lines, each as many of the terminal as it takes."""
     lines = (Text(printable(line)).wrap(errors, WIDTH) for line in text.split("\n"))
-    return "\n".join(line.plain.rstrip() for wrapped in lines for line in wrapped)
+    return "\n".join(line.plain.rstrip() for several in lines for line in several)
 
 
 def _margin(names: Sequence[str]) -> int:

@@ -113,7 +113,9 @@ class Explainer:
             ('▁Guten', '▁Morgen', '.', '</s>')
         """
         segment, (case, _, source) = self._read(text)
-        (hypothesis,) = decode(self._engine, [self._task(source)], self.config.search)[0]
+        language, search = self.config.target_language, self.config.search
+        (rule,) = digit_rules(self.tokenizers, language, [source], search)
+        (hypothesis,) = decode(self._engine, [SearchTask(source, (), rule)], search)[0]
         written = [*hypothesis.tokens, *([END] if hypothesis.finished else [])]
         norms = gradient_norms(self.watched, source)
         layers, attention = observe(self.watched, source, written)
@@ -135,12 +137,6 @@ class Explainer:
             ),
             attention=attention,
         )
-
-    def _task(self, source: list[int]) -> SearchTask:
-        if not self.config.search.copy_digits:
-            return SearchTask(source)
-        (rule,) = digit_rules(self.tokenizers, self.config.target_language, [source])
-        return SearchTask(source, digit_rule=rule)
 
     def _read(self, text: str) -> tuple[str, Reading]:
         """The segment, and what the model is shown of it."""

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mt.tokenizer import SPACE
+
 Values = list[int]
 Tracker = Callable[[Sequence[str]], Values | None]
-
-SPACE = "▁"
-"""How SentencePiece writes white space; a piece that begins with it begins a word."""
 
 OPENING_QUOTES, CLOSING_QUOTES, EITHER_QUOTE = "„", "”", '"“«»'
 """“ closes German quotations and opens English ones; » and « open or close by language too."""

@@ -37,12 +37,11 @@ class CopyingState(Generic[S]):
 
     inner: S
     sentences: Integers  # [N]
-    places: Integers | None  # [N] before the token fed next; None before begin
+    places: Integers  # [N] before the token fed next
 
     def select(self, rows: Integers) -> CopyingState[S]:
         """The state of these rows, in this order."""
-        places = None if self.places is None else self.places[rows]
-        return CopyingState(self.inner.select(rows), self.sentences[rows], places)
+        return CopyingState(self.inner.select(rows), self.sentences[rows], self.places[rows])
 
 
 class CopyingDigits(Generic[S]):
@@ -58,7 +57,9 @@ class CopyingDigits(Generic[S]):
 
     def start(self, state: S) -> CopyingState[S]:
         """The scorer's state of one row a sentence -> the state before the first step."""
-        return CopyingState(state, np.arange(len(self._rules)), None)
+        # Begin is no digit: it leaves a hypothesis where it starts.
+        starts = np.array([rule.start for rule in self._rules])
+        return CopyingState(state, np.arange(len(self._rules)), starts)
 
     def step(
         self, previous: Integers, state: CopyingState[S]
@@ -66,11 +67,8 @@ class CopyingDigits(Generic[S]):
         """As `Scorer.step`."""
         scores, inner = self._scorer.step(previous, state.inner)
         rules = [self._rules[sentence] for sentence in state.sentences.tolist()]
-        if state.places is None:  # what was fed is begin
-            places = [rule.start for rule in rules]
-        else:
-            fed = zip(rules, state.places.tolist(), previous.tolist(), strict=True)
-            places = [rule.after(place, token) for rule, place, token in fed]
+        fed = zip(rules, state.places.tolist(), previous.tolist(), strict=True)
+        places = [rule.after(place, token) for rule, place, token in fed]
         choices = [rule.choice(place) for rule, place in zip(rules, places, strict=True)]
         after = CopyingState(inner, state.sentences, np.array(places))
         return _shared(scores, choices, self._numerals), after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mt.config import TokenizerConfig
+from mt.config import SearchConfig, TokenizerConfig
 from mt.copying import digit_rules
 from mt.digits import find_runs
 from mt.search import CopyingDigits, DigitRule, Hypothesis, Numerals, sample, search
@@ -81,6 +81,7 @@ def runs(hypothesis: Hypothesis) -> list[str]:
 # Rules of sources
 
 
+COPY = SearchConfig(copy_digits=True)
 NUMBERED = ["Im Jahr 1984.", "2350 Leute, 67 Hunde.", "Es ist 7:30 Uhr.", "40.000 Yen."]
 
 
@@ -92,7 +93,7 @@ def pair(source: list[str], target: list[str], *, right_to_left: bool = False) -
 
 def accepts(pair: TokenizerPair, text: str, translation: str) -> bool:
     """Whether the rule of a text leaves every token of a translation."""
-    (rule,) = digit_rules(pair, "en", pair.source.encode([text]))
+    (rule,) = digit_rules(pair, "en", pair.source.encode([text]), COPY)
     assert rule is not None
     place, known = rule.start, rule.numerals.tokens.tolist()
     for token in pair.target.encode([translation])[0]:
@@ -131,5 +132,5 @@ def test_without_digits_or_with_some_that_cannot_be_spelled_there_is_no_rule():
         (no_source, {"17": False, "14": True, "% 14": False}),  # what is unknown may be a 7
         (no_target, {"17": False, "14": True}),
     ]:
-        rules = digit_rules(each, "en", each.source.encode([*texts]))
+        rules = digit_rules(each, "en", each.source.encode([*texts]), COPY)
         assert [rule is not None for rule in rules] == [*texts.values()]
