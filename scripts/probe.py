@@ -71,12 +71,12 @@ def agreement(
 
     And which of its units carry that.
     """
-    from mt.bundle import load_bundle
+    from mt.bundle import find_model, load_bundle
     from mt.datasets.agreement import find
     from mt.explain.examination import examine_bundle
     from scripts.agreement import agreement_page
 
-    bundle = load_bundle(model)
+    bundle = load_bundle(find_model(model))
     if text is None:
         print(agreement_page(examine_bundle(bundle), {}))
         return

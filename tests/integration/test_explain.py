@@ -267,6 +267,7 @@ def test_a_mistake_is_one_plain_line(folder: Path, arguments: list[str], words: 
         (["units", "text.de", "--model", "model", "--sentences", "3"], ["sentences"]),
         (["units", "text.de", "--model", "english"], ["only a model that translates"]),
         (["agreement", "--model", "model"], ["no language model"]),
+        (["agreement", "--model", "de-en"], ["de-en", "no language model"]),
         (["agreement", "text.de", "--model", "english"], ["fits the patterns"]),
     ],
 )
