@@ -30,6 +30,7 @@ from scripts.evaluation import (
 )
 from scripts.options import (
     BeamSize,
+    CopyDigits,
     Engine,
     FusionModel,
     FusionWeight,
@@ -47,6 +48,7 @@ from scripts.options import (
     ReverseWeight,
     RightToLeftModel,
     RightToLeftWeight,
+    Shortlist,
     Threads,
     given_options,
 )
@@ -136,6 +138,8 @@ def evaluate(
     ] = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
+    shortlist: Shortlist = None,
+    copy_digits: CopyDigits = None,
     mbr_samples: MbrSamples = None,
     mbr_beam: MbrBeam = False,
     mbr_utility: MbrUtility = None,
@@ -174,7 +178,12 @@ def evaluate(
         finished = [path for path in (translations, *(against or [])) if path and path.is_file()]
         check_output(output, [source, *reference, *finished])
     text = TestText.read(source, reference)
-    search = {"beam_size": beam_size, "length_penalty": length_penalty}
+    search = {
+        "beam_size": beam_size,
+        "length_penalty": length_penalty,
+        "shortlist": shortlist,
+        "copy_digits": copy_digits,
+    }
     rerank = {
         "mbr_samples": mbr_samples,
         "mbr_beam": mbr_beam,
@@ -270,9 +279,13 @@ def _first_system(
 
 
 def _refuse_decoding(options: Mapping[str, Any]) -> None:
-    for name in given_options(options):
-        option = f"--{name.replace('_', '-')}"
-        raise ConfigError(f"options: --translations are finished: there is nothing for {option}")
+    for name, value in options.items():
+        if value is not None:
+            named = name.replace("_", "-")
+            option = f"--no-{named}" if value is False else f"--{named}"
+            raise ConfigError(
+                f"options: --translations are finished: there is nothing for {option}"
+            )
 
 
 def _other_system(

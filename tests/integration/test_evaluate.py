@@ -243,6 +243,14 @@ def test_a_model_of_a_language_without_spaces_is_scored_by_characters(folder: Pa
     assert "|tok:char|" in record["scores"]["bleu"]["signature"]
 
 
+def test_the_model_decodes_as_it_is_asked_to(folder: Path) -> None:
+    record = score(folder, "--model", "model", "--beam-size", "2", "--copy-digits")
+
+    own = Translator.load(folder / "model").search_config
+    assert not own.copy_digits
+    assert record["search"] == own.model_dump() | {"beam_size": 2, "copy_digits": True}
+
+
 def test_a_sweep_tries_every_combination(folder: Path) -> None:
     record = score(
         folder, "--model", "model", "--sweep", "beam-size=1,5", "--sweep", "length-penalty=0,1.0"
@@ -334,6 +342,8 @@ def test_lengths_and_a_sweep_are_drawn(folder: Path, tmp_path: Path) -> None:
         (["--sweep", "beam-syze=1"], ["beam_syze", "did you mean beam_size?"]),
         (["--translations", "half.en", "--sweep", "beam-size=1"], ["--sweep", "--translations"]),
         (["--translations", "half.en", "--joined"], ["--joined", "--translations"]),
+        (["--translations", "half.en", "--beam-size", "1"], ["--beam-size", "--translations"]),
+        (["--translations", "half.en", "--no-copy-digits"], ["for --no-copy-digits"]),
         (["--plot", "a.png"], ["--plot", "--by-length"]),
         (["--by-length", "--plot", "nowhere/a.png"], ["nowhere/a.png: there is no folder nowhere"]),
         (["--output", "nowhere/a.en"], ["nowhere/a.en: there is no folder nowhere"]),
