@@ -43,10 +43,10 @@ from support.commands import ROOT, call
 
 READMES = ("README.md", "scripts/README.md")
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROGRAMS = {
     name: target.removeprefix("scripts.").removesuffix(":main")
-    for name, target in PROJECT["scripts"].items()
+    for name, target in PYPROJECT["project"]["scripts"].items()
 }
 """The module behind mt-translate and so on: the options of every command are checked."""
 
@@ -290,3 +290,11 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert [
         name for name in names if not ((ROOT / name).exists() or [*page.parent.rglob(name)])
     ] == []
+
+
+def test_the_library_is_drawn_with_the_layers_that_are_checked() -> None:
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "library")
+
+    drawing = "".join("  ".join(layer.split(" | ")) + "\n" for layer in layers)
+    assert f"```\n{drawing}```" in (ROOT / "mt" / "README.md").read_text(encoding="utf-8")
