@@ -148,8 +148,9 @@ class Bridge(nn.Module):
             torch.tanh(linear(finals.hidden[source]))
             for linear, source in zip(self.hidden, self.sources, strict=True)
         ]
+        # Of the weights' type: the memory is not kept in bf16.
         cell = [
-            linear(finals.cell[source])
+            linear(finals.cell[source]).to(linear.weight.dtype)
             for linear, source in zip(self.cell, self.sources, strict=True)
         ]
         return LSTMState(torch.stack(hidden), torch.stack(cell))

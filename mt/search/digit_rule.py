@@ -13,7 +13,7 @@ Nothing has to be written: a number may be left out, or become a word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -96,12 +96,15 @@ class DigitRule:
         """What may follow there."""
         if place not in self._choices:
             readings = self._places[place]
-            texts = (self.numerals.spelled[token] for token in self.numerals.tokens.tolist())
-            finished = list(filter(None, map(_finished, readings)))
+            texts = [self.numerals.spelled[token] for token in self.numerals.tokens.tolist()]
+            fits = [bool(self._read(readings, text)) for text in texts]
+            finished = [each for reading in readings for each in _finished(reading)]
+            left = any(each.left for each in finished)
+            goes_on = not DIGITS.isdisjoint("".join(compress(texts, fits)))
             self._choices[place] = Choice(
-                fits=np.array([bool(self._read(readings, text)) for text in texts]),
+                fits=np.array(fits),
                 unfinished=not finished,
-                spent=bool(finished) and not any(each.left for each in finished),
+                spent=bool(finished) and not left and not goes_on,
             )
         return self._choices[place]
 
@@ -137,19 +140,20 @@ def _after(reading: _Reading, character: str) -> Iterator[_Reading]:
     left, begun = reading
     if (begun or character in DIGITS) and _is_begun(left, begun + character):
         yield _Reading(left, begun + character)
-    if character not in DIGITS and (finished := _finished(reading)):
-        yield finished
+    if character not in DIGITS:
+        yield from _finished(reading)
 
 
-def _finished(reading: _Reading) -> _Reading | None:
-    """The same with its last number finished; None if that is not whole."""
+def _finished(reading: _Reading) -> Iterator[_Reading]:
+    """The same with its last number finished, whichever it may be; none if that is not whole."""
     left, begun = reading
     if not begun:
-        return reading
-    for place, spellings in enumerate(left):
-        if begun in spellings:
-            return _Reading((*left[:place], *left[place + 1 :]), "")
-    return None
+        yield reading
+        return
+    for spellings in set(left):
+        if begun in spellings:  # 8 may be the 8 or the 08 of a source
+            place = left.index(spellings)
+            yield _Reading((*left[:place], *left[place + 1 :]), "")
 
 
 def _is_begun(left: tuple[Spellings, ...], text: str) -> bool:

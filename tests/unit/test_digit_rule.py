@@ -74,6 +74,14 @@ def test_any_spelling_of_a_number_is_that_number():
     assert follow(thousand, "1", ",") == ({"0", "00", "000"}, True, False)
 
 
+def test_a_spelling_of_two_numbers_may_be_either():
+    hours = rule(("08", "8"), ("8",))
+    assert follow(hours, "8", "word") == ({"0", "8"}, False, False)
+    assert follow(hours, "0", "8", "word") == ({"8"}, False, False)
+    assert follow(hours, "8", "word", "8", "word") == (set(), False, True)
+    assert follow(hours, "8", "word", "0", "8", "word") == (set(), False, True)
+
+
 def test_a_separator_may_be_punctuation():
     both = rule(("1",), ("1000", "1,000"))
     # After "1," either the thousand goes on or a word follows.

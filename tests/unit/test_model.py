@@ -149,6 +149,20 @@ def test_the_linear_bridge_is_an_affine_map_then_tanh_for_the_hidden_state() -> 
     torch.testing.assert_close(state.hidden, torch.tanh(state.cell))
 
 
+@pytest.mark.parametrize("other", [{}, {"output_tanh": False}])
+def test_the_memory_is_kept_in_full_precision_where_products_are_not(
+    other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LSTM, "_unrolls", lambda self: True)
+    model = tiny_model(1, tiny_config(**other))
+    with torch.autocast("cpu", torch.bfloat16):
+        state = model.encode(*padded([[5, 6, 7], [8, 9]]))
+        inputs = torch.zeros(2, 2, model.decoder.layers[0].input_size)
+        initial = LSTMState(state.lstm.hidden[0, None], state.lstm.cell[0, None])
+        _, final = model.decoder.layers[0](inputs, initial)
+    assert (state.lstm.cell.dtype, final.cell.dtype) == (torch.float32, torch.float32)
+
+
 def test_without_context_it_is_zero_wide_and_nothing_is_learned_for_it() -> None:
     model = tiny_model(1, tiny_config(context_size=0))
     assert model.encode(*padded(SOURCES)).context.shape == (len(SOURCES), 0)
