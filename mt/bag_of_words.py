@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mt.lstm import LSTM, LoopedLSTM
+from mt.lstm import Layer
 from mt.model import DecoderState, Model, Seq2Seq
 from mt.tokens import END
 
@@ -59,5 +59,5 @@ def _summary_size(model: Seq2Seq) -> int:
     if model.bridge.context is not None:
         return model.bridge.context.out_features
     top = model.decoder.layers[-1]
-    assert isinstance(top, LSTM | LoopedLSTM)
+    assert isinstance(top, Layer)
     return 2 * len(model.decoder.layers) * top.hidden_size

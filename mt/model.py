@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from mt.attention import Attended, Attention, Memory
 from mt.config import ModelConfig
-from mt.lstm import LSTM, STANDARD, LoopedLSTM, LSTMState, Variant
+from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, LSTMState, Variant
 from mt.tokens import END, UNKNOWN
 
 
@@ -243,7 +243,7 @@ class Decoder(nn.Module):
         output = torch.cat([embedded, state.context], dim=-1)
         after = []
         for depth, layer in enumerate(self.layers):
-            assert isinstance(layer, LSTM | LoopedLSTM)
+            assert isinstance(layer, Layer)
             before = LSTMState(state.lstm.hidden[depth], state.lstm.cell[depth])
             after.append(layer.step(output, before))
             hidden = after[-1].hidden
@@ -430,7 +430,7 @@ def _readout(config: ModelConfig) -> nn.Linear | None:
 
 def _lstm(
     config: ModelConfig, input_size: int, hidden_size: int, *, bidirectional: bool = False
-) -> LSTM | LoopedLSTM:
+) -> Layer:
     """One layer, on the fused path where the configuration asks for the standard equations."""
     variant = Variant(
         output_tanh=config.output_tanh,

@@ -31,7 +31,7 @@ from mt.explain.labels import word_number
 from mt.explain.threshold import fit_thresholds
 from mt.explain.watched import watch, watched_layers
 from mt.language_model import LanguageModel
-from mt.lstm import LSTM, LoopedLSTM
+from mt.lstm import Layer
 from mt.model import Model
 from mt.tokenizer import Tokenizer
 from mt.tokens import BEGIN, PAD, UNKNOWN
@@ -139,10 +139,10 @@ def without_unit(model: Model, layer: int, unit: int) -> Model:
     """A copy of a model in which one unit of a decoder layer, counted from 1, gives out nothing."""
     changed = copy.deepcopy(model)
     found = changed.decoder.layers[layer - 1]
-    assert isinstance(found, LSTM | LoopedLSTM)
+    assert isinstance(found, Layer)
     (cell,) = found.cells()
     cell.b_o[unit] = SHUT
-    found.load_cells(cell)  # type: ignore[arg-type]  # as it has them
+    found.load_cells(cell)
     return changed
 
 

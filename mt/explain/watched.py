@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from mt.lstm import LSTM, Gates, LoopedLSTM, LSTMCell, LSTMState, VariantCell, zero_state
+from mt.lstm import Gates, Layer, LSTMCell, LSTMState, VariantCell, zero_state
 from mt.model import Decoder, Encoder, Model
 
 M = TypeVar("M", bound=Model)
@@ -25,10 +25,9 @@ M = TypeVar("M", bound=Model)
 class WatchedLayer(nn.Module):
     """A layer as its cells, one a direction; it keeps what they computed in its last pass."""
 
-    def __init__(self, layer: LSTM | LoopedLSTM) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
-        cells: tuple[LSTMCell, ...] = layer.cells()
-        self.cells = nn.ModuleList(cells)
+        self.cells = nn.ModuleList(layer.cells())
         self.gates: list[Gates] = []
         """Of each direction, [T, N, H] in the order of the inputs, not of the reading."""
         self.initial: list[LSTMState] = []
@@ -37,7 +36,7 @@ class WatchedLayer(nn.Module):
     def forward(
         self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LSTMState]:
-        """As `LSTM.forward`, for sequences that all fill T."""
+        """As `Layer.forward`, for sequences that all fill T."""
         assert lengths is None or bool((lengths == len(inputs)).all()), "rows of equal length"
         self.gates, self.initial = [], []
         finals = []
@@ -83,7 +82,7 @@ def flipped(gates: Gates) -> Gates:
     return Gates(*(values.flip(0) for values in gates))
 
 
-def _of(layers: nn.ModuleList) -> Iterator[LSTM | LoopedLSTM]:
+def _of(layers: nn.ModuleList) -> Iterator[Layer]:
     for layer in layers:
-        assert isinstance(layer, LSTM | LoopedLSTM)
+        assert isinstance(layer, Layer)
         yield layer

@@ -1,13 +1,15 @@
 """The LSTM memory cell.
 
 cell.py       the equations as the literature writes them, one step, every gate by name: read it
-fused.py      a layer of that cell over whole sequences, fused: run it
+layer.py      what a layer of cells does, over whole sequences or step by step
+fused.py      a layer of that cell, fused: run it
 variants.py   the cells that follow other equations
 looped.py     a layer of any of those, as a loop over the steps
 """
 
 from mt.lstm.cell import Gates, LSTMCell, LSTMState, zero_state
 from mt.lstm.fused import LSTM
+from mt.lstm.layer import Layer
 from mt.lstm.looped import LoopedLSTM
 from mt.lstm.variants import STANDARD, Variant, VariantCell
 
@@ -17,6 +19,7 @@ __all__ = [
     "Gates",
     "LSTMCell",
     "LSTMState",
+    "Layer",
     "LoopedLSTM",
     "Variant",
     "VariantCell",

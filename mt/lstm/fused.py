@@ -19,21 +19,18 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from mt.lstm.cell import LSTMCell, LSTMState
+from mt.lstm.layer import Layer
 from mt.lstm.unrolled import unroll
 from mt.precision import product_dtype
 
 AnyInputs = TypeVar("AnyInputs", Tensor, PackedSequence)
 
 
-class LSTM(nn.Module):
-    """One layer over whole sequences, fused, in one direction or both.
+class LSTM(Layer):
+    """A layer of the standard cell, fused.
 
     torch.nn.LSTM adds two bias vectors where the equations have one. The second is held at zero
     and not trained, so that a gradient step moves a gate's bias exactly as it moves `LSTMCell`'s.
-
-    Weight drop (DropConnect on W_h*; Merity et al. 2018, section 2): while training, each weight
-    between hidden states is zero with the given probability and scaled up otherwise, by one mask
-    for the whole batch and all its steps.
     """
 
     def __init__(
@@ -46,11 +43,7 @@ class LSTM(nn.Module):
         chrono_length: int = 0,
         weight_drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.bidirectional = bidirectional
-        self.weight_drop = weight_drop
+        super().__init__(input_size, hidden_size, bidirectional, weight_drop)
         self.fused = nn.LSTM(input_size, hidden_size, bidirectional=bidirectional)
         self.load_cells(
             *(
@@ -66,17 +59,7 @@ class LSTM(nn.Module):
     def forward(
         self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LSTMState]:
-        """Run over whole sequences.
-
-        Args:
-            inputs: [T, N, I], padded at the end.
-            state: initial state [D, N, H]; zeros if None.
-            lengths: [N] on the CPU, true lengths; None where every sequence fills T. Steps beyond
-                a sequence's length change nothing: its final state is that of its last true step.
-
-        Returns:
-            outputs [T, N, D*H], zero beyond the lengths, and the final state [D, N, H].
-        """
+        """As `Layer.forward`."""
         if self._unrolls():
             return self._unrolled(inputs, state, lengths)
         # Unpacked input is worth a branch: only it takes oneDNN's fused path on a CPU.
@@ -87,11 +70,7 @@ class LSTM(nn.Module):
         return pad_packed_sequence(outputs, total_length=len(inputs))[0], final
 
     def step(self, x: Tensor, state: LSTMState) -> LSTMState:
-        """One step in one direction: x [N, I], state [N, H] -> state [N, H].
-
-        The equations over the stacked matrices: two products instead of eight. With weights of half
-        precision the memory may come, and then stays, in fp32.
-        """
+        """As `Layer.step`: over the stacked matrices, two products instead of eight."""
         assert not self.bidirectional, "a single step has one direction"
         W_x, W_h, bias, _ = self.fused.all_weights[0]  # the second bias is zero
         stacked = torch.addmm(torch.addmm(bias, x, W_x.T), state.hidden, W_h.T)
@@ -100,12 +79,12 @@ class LSTM(nn.Module):
         return LSTMState((torch.sigmoid(o) * torch.tanh(cell)).to(bias.dtype), cell)
 
     def cells(self) -> tuple[LSTMCell, ...]:
-        """A copy of this layer as cells of named gates, one a direction (forward, backward)."""
+        """As `Layer.cells`."""
         return tuple(self._cell(suffix) for suffix in self._suffixes())
 
     @torch.no_grad()
     def load_cells(self, *cells: LSTMCell) -> None:
-        """Take over the parameters of one cell a direction; the inverse of `cells`."""
+        """As `Layer.load_cells`."""
         suffixes = self._suffixes()
         assert len(cells) == len(suffixes), "one cell for each direction"
         for cell, suffix in zip(cells, suffixes, strict=True):

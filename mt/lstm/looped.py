@@ -2,8 +2,8 @@
 
 Knows how to run the equations of `mt.lstm.variants` at a fair speed: gates and directions in
 stacked matrices, the products with the inputs of all steps taken at once, lengths by masks. Does
-not know tokens, stacks or translation. Has the calls of `mt.lstm.LSTM`, whose fused path only the
-standard equations have.
+not know tokens, stacks or translation, nor the fused path, which only the standard equations have
+(`mt.lstm.fused`).
 
 Shapes: T steps, N rows, I inputs, H hidden units, D directions (1 or 2), G gates that have
 parameters, the candidate among them (4, or 3 where input and forget gate are coupled).
@@ -17,18 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, layer_norm
 
-from mt.lstm.cell import LSTMState
+from mt.lstm.cell import LSTMCell, LSTMState
+from mt.lstm.layer import Layer
 from mt.lstm.variants import Variant, VariantCell
 
 
-class LoopedLSTM(nn.Module):
-    """One layer of a variant, in one direction or both.
+class LoopedLSTM(Layer):
+    """A layer of a variant.
 
     In each parameter the gates stand one below the other, in the order i, f, o, c, and the
     directions one behind the other: weight_ih [D, G*H, I], weight_hh [D, G*H, H], bias [D, G*H];
     peephole [D, (G-1)*H]; gain_ih and gain_hh [D, G*H], gain_cell and shift_cell [D, H].
-
-    Weight drop is that of `LSTM`.
     """
 
     def __init__(
@@ -42,12 +41,8 @@ class LoopedLSTM(nn.Module):
         chrono_length: int = 0,
         weight_drop: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.hidden_size = hidden_size
+        super().__init__(input_size, hidden_size, bidirectional, weight_drop)
         self.variant = variant
-        self.bidirectional = bidirectional
-        self.weight_drop = weight_drop
         cells = [
             VariantCell(
                 input_size,
@@ -74,10 +69,7 @@ class LoopedLSTM(nn.Module):
     def forward(
         self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LSTMState]:
-        """Run over whole sequences; arguments and results are those of `LSTM.forward`.
-
-        inputs [T, N, I], state [D, N, H], lengths [N] -> outputs [T, N, D*H], state [D, N, H].
-        """
+        """As `Layer.forward`."""
         state = state or self._zero_state(inputs)
         # One mask for the whole batch and all its steps.
         W_h = dropout(self.weight_hh, self.weight_drop, self.training).mT
@@ -97,7 +89,7 @@ class LoopedLSTM(nn.Module):
         return outputs[0], state
 
     def step(self, x: Tensor, state: LSTMState) -> LSTMState:
-        """One step in one direction: x [N, I], state [N, H] -> state [N, H]."""
+        """As `Layer.step`."""
         assert not self.bidirectional, "a single step has one direction"
         (from_input,) = self._from_inputs(x[None])
         before = LSTMState(state.hidden[None], state.cell[None])
@@ -106,14 +98,16 @@ class LoopedLSTM(nn.Module):
 
     @torch.no_grad()
     def cells(self) -> tuple[VariantCell, ...]:
-        """A copy of this layer as cells of named gates, one a direction (forward, backward)."""
+        """As `Layer.cells`."""
         return tuple(self._cell(direction) for direction in range(len(self.bias)))
 
     @torch.no_grad()
-    def load_cells(self, *cells: VariantCell) -> None:
-        """Take over the parameters of one cell a direction; the inverse of `cells`."""
+    def load_cells(self, *cells: LSTMCell) -> None:
+        """As `Layer.load_cells`; the cells are of the same variant."""
         assert len(cells) == len(self.bias), "one cell for each direction"
-        assert all(cell.variant == self.variant for cell in cells), "the same equations"
+        for cell in cells:
+            assert isinstance(cell, VariantCell)
+            assert cell.variant == self.variant, "the same equations"
         for name, parts in _parts(self.variant).items():
             self.get_parameter(name).copy_(_stack(cells, parts))
 
@@ -197,7 +191,7 @@ def _parts(variant: Variant) -> dict[str, list[str]]:
     return parts
 
 
-def _stack(cells: Sequence[VariantCell], parts: Sequence[str]) -> Tensor:
+def _stack(cells: Sequence[LSTMCell], parts: Sequence[str]) -> Tensor:
     with torch.no_grad():
         return torch.stack([torch.cat([*map(cell.get_parameter, parts)]) for cell in cells])
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mt.lstm import LSTM, STANDARD, LoopedLSTM, Variant
+from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, Variant
 from scripts.benchmarks.timing import ratios
 
 LAYERS, STEPS, ROWS, HIDDEN = 2, 20, 64, 512
 
-Layers = Sequence[LSTM | LoopedLSTM]
+Layers = Sequence[Layer]
 
 
 def measure_cells(*, rounds: int, hidden: int = HIDDEN) -> dict[str, float]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mt.lstm import LSTM, STANDARD, LoopedLSTM, LSTMCell, LSTMState, Variant
+from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, LSTMCell, LSTMState, Variant
 
 VARIANTS = [Variant(*options) for options in itertools.product([True, False], repeat=4)]
 """Every combination of the variants' options."""
@@ -34,9 +34,7 @@ KINDS: dict[str, Variant | None] = {
 """The fused layer (None), the loop, and the loop with each option and with all."""
 
 
-def make_layer(
-    variant: Variant | None, input_size: int, hidden_size: int, **options: Any
-) -> LSTM | LoopedLSTM:
+def make_layer(variant: Variant | None, input_size: int, hidden_size: int, **options: Any) -> Layer:
     """A layer with initial weights: fused for None, else looped."""
     if variant is None:
         return LSTM(input_size, hidden_size, **options)
@@ -44,7 +42,7 @@ def make_layer(
 
 
 @torch.no_grad()
-def randomised(layer: LSTM | LoopedLSTM, seed: int = 1) -> LSTM | LoopedLSTM:
+def randomised(layer: Layer, seed: int = 1) -> Layer:
     """The layer in float64 with every trained parameter drawn at random, biases too."""
     random = torch.Generator().manual_seed(seed)
     for parameter in layer.double().parameters():
@@ -103,7 +101,7 @@ def weighted(*values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def gradients(layer: LSTM | LoopedLSTM) -> list[dict[str, Tensor]]:
+def gradients(layer: Layer) -> list[dict[str, Tensor]]:
     """The gradients of a layer by direction and by the name of the cell's parameter."""
     twin = copy.deepcopy(layer)
     for parameter, original in zip(twin.parameters(), layer.parameters(), strict=True):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.lstm import LSTM, LoopedLSTM, LSTMState, Variant
+from mt.lstm import Layer, LSTMState, Variant
 from support.layers import KINDS, as_leaves, gradients, make_layer, randomised, unrolled, weighted
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
@@ -224,13 +224,11 @@ def test_a_layer_learns_in_bf16_and_a_loop_keeps_its_memory_in_fp32(kind: Kind) 
             assert parameter.grad.isfinite().all()
 
 
-def random_layer(
-    kind: Kind, bidirectional: bool, *, seed: int = 1, **options: Any
-) -> LSTM | LoopedLSTM:
+def random_layer(kind: Kind, bidirectional: bool, *, seed: int = 1, **options: Any) -> Layer:
     return randomised(make_layer(kind, I, H, bidirectional=bidirectional, **options), seed)
 
 
-def random_inputs(layer: LSTM | LoopedLSTM) -> tuple[Tensor, LSTMState]:
+def random_inputs(layer: Layer) -> tuple[Tensor, LSTMState]:
     """Inputs [T, N, I] and an initial state [D, N, H], which take gradients."""
     shape = (2 if layer.bidirectional else 1, N, H)
     return as_leaves(
