@@ -474,6 +474,14 @@ class Translator:
             return True
         return 4 * len(target.encode([segment])[0]) <= 3 * len(source.encode([segment])[0])
 
+    def _one_piece(self, plan: Plan) -> str:
+        """What a text would have to be to be one, and why it is not."""
+        sentences = sum(bool(segment.sources) for segment in plan.segments)
+        if sentences != 1:
+            return f"a text of one sentence; its text has {sentences}"
+        longest = self.search_config.max_source_pieces
+        return f"a sentence of at most {longest} pieces; its text is cut into {len(plan.sources)}"
+
     def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
         """The tokens of each plan's prefix."""
         encoded = self._tokenizers.target.encode(prefixes)
@@ -481,10 +489,7 @@ class Translator:
             raise InputError("a right-to-left model, which ends with the first word, has no prefix")
         for plan, prefix, ids in zip(plans, prefixes, encoded, strict=True):
             if ids and len(plan.sources) != 1:
-                raise InputError(
-                    f"the prefix {prefix!r} needs a text of one sentence; its text has "
-                    f"{len(plan.sources)}"
-                )
+                raise InputError(f"the prefix {prefix!r} needs {self._one_piece(plan)}")
             if UNKNOWN in ids:
                 raise InputError(f"the prefix {prefix!r} has characters the model cannot write")
         return encoded

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mt.config import JobConfig
 from mt.errors import ConfigError
 from mt.jobs import FIRST_LINES, Preparation, describe_job
-from mt.jobs.corpora import find_texts, open_corpus
+from mt.jobs.corpora import find_texts, open_corpus, would_hold
 from mt.jobs.shards import Shard, attempts, find_record
 from scripts.console import errors
 from scripts.progress import show_progress
@@ -43,7 +43,7 @@ def translate_corpus(
         ConfigError: the output lies in the corpus, Ray is not installed, or no cluster answers.
         MTError: as `open_corpus` and `translate_shards`.
     """
-    if pattern.is_dir() and output.resolve().is_relative_to(pattern.resolve()):
+    if would_hold(str(pattern), output):
         raise ConfigError(
             f"{output} lies in {pattern}, of which all files are translated: choose another folder"
         )

@@ -3,8 +3,7 @@
 Knows the order of these steps, in memory for text that is there anyway, and through files for text
 of any size. Does not know where text comes from, or what is done with the pairs.
 
-Through files, what grows with the text are 18 bytes a pair, digests for the most part, twice that
-for a moment at the end of the survey, and 3 bytes a pair after it.
+Through files, what grows with the text are the bytes that `Survey.of` takes for each pair.
 """
 
 from __future__ import annotations

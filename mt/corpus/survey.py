@@ -43,7 +43,7 @@ class Survey:
         *,
         exclude: Iterable[str] = (),
     ) -> Survey:
-        """Look at each pair once; 18 bytes a pair while it lasts, 33 at its end, and 3 stay.
+        """Look at each pair once; 18 bytes a pair while it lasts, 44 at its end, and 3 stay.
 
         Args:
             report: takes the number of pairs seen so far, every ten thousand.

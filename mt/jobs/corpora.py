@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,16 @@ def find_texts(pattern: str) -> dict[Path, Path]:
     if not base.is_dir():
         base = Path(os.path.commonpath([path.parent for path in paths]))
     return {path.relative_to(base): path.absolute() for path in paths}
+
+
+def would_hold(pattern: str, folder: Path) -> bool:
+    """Whether a corpus, whose pattern is as in `find_texts`, has the files of a folder too."""
+    base = Path(pattern)
+    bases = [base] if base.is_dir() else []
+    if not base.exists() and "**" in base.parts:
+        above = Path(*takewhile(lambda part: part != "**", base.parts))
+        bases = [Path(name) for name in glob.iglob(str(above))]
+    return any(folder.resolve().is_relative_to(each.resolve()) for each in bases)
 
 
 @contextmanager

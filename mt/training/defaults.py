@@ -29,6 +29,10 @@ VALIDATIONS = 20
 """Looks at the validation text over a run."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_NO_LANGUAGE = frozenset(
+    {"txt", "src", "tgt", "trg", "ref", "hyp", "raw", "tok", "bpe", "spm", "out", "csv", "tsv"}
+)
+"""What files of text are called too. Some are codes of small languages, which have to be given."""
 
 
 def default_recipe(
@@ -99,7 +103,7 @@ def _purpose(initial: BundleConfig, folder: Path | None) -> dict[str, str]:
 def _language(path: Path, option: str) -> str:
     name = path.name.removesuffix(".gz").removesuffix(".xz")
     suffix = name.rpartition(".")[2]
-    if suffix == name or not _LANGUAGE.fullmatch(suffix) or suffix == "txt":
+    if suffix == name or not _LANGUAGE.fullmatch(suffix) or suffix in _NO_LANGUAGE:
         raise ConfigError(f"{path}: its name ends with no language, such as .de: give {option}")
     return suffix
 

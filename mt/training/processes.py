@@ -14,12 +14,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from mt.errors import TrainingError
+
+PATIENCE = timedelta(days=1)
+"""How long a process waits for the others: the first may tokenise for hours before they begin, and
+one that dies is noticed at once, since its connections close."""
 
 
 class Processes:
@@ -118,7 +123,8 @@ def processes_of_environment() -> Iterator[Processes]:
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         # gloo as well where there are GPUs: `first_goes_first` sums on the CPU.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"the other processes cannot be reached: {error}") from error
     try:

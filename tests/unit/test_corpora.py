@@ -9,7 +9,7 @@ import pytest
 from mt.config import JobConfig
 from mt.errors import JobError
 from mt.jobs import one_by_one
-from mt.jobs.corpora import find_texts, open_corpus
+from mt.jobs.corpora import find_texts, open_corpus, would_hold
 from mt.jobs.shards import find_record, translate_shard
 from support.jobs import Shouter
 
@@ -38,6 +38,28 @@ def test_a_folder_a_pattern_or_a_file_names_texts(folder: Path) -> None:
     assert names(folder / "corpus/d[1].de") == ["d[1].de"]
     with pytest.raises(JobError, match=r"corpus/\*\.en: no such file"):
         find_texts(str(folder / "corpus/*.en"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "output", "held"),
+    [
+        ("corpus", "corpus/out", True),
+        ("corpus", "corpus", True),
+        ("corpus", "out", False),
+        ("corpus/**", "corpus/out", True),
+        ("corp*/**/*.de", "corpus/more/out", True),
+        ("**/*.de", "out", True),
+        ("corpus/**", "out", False),
+        ("corpus/*.de", "corpus/out", False),
+        ("corpus/b.de", "corpus/out", False),
+    ],
+)
+def test_an_output_that_a_corpus_would_hold_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, output: str, held: bool
+) -> None:
+    monkeypatch.chdir(folder)
+    assert would_hold(pattern, Path(output)) == held
+    assert would_hold(str(folder / pattern), folder / output) == held
 
 
 def test_the_output_is_whole_or_not_there(folder: Path) -> None:

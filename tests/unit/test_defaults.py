@@ -27,9 +27,10 @@ def test_languages_come_from_the_names_of_the_files(tmp_path):
     assert recipe.data.valid_source is None
 
 
-def test_a_name_without_a_language_is_refused_unless_one_is_given(tmp_path):
-    files = write(tmp_path, "train.txt", ["ein Hund"]), write(tmp_path, "train.en", ["a dog"])
-    with pytest.raises(ConfigError, match=r"train\.txt.*--source-language"):
+@pytest.mark.parametrize("suffix", ["txt", "src", "bpe"])
+def test_a_name_without_a_language_is_refused_unless_one_is_given(tmp_path, suffix):
+    files = write(tmp_path, f"train.{suffix}", ["ein Hund"]), write(tmp_path, "train.en", ["a dog"])
+    with pytest.raises(ConfigError, match=rf"train\.{suffix}.*--source-language"):
         default_recipe(*files)
     assert default_recipe(*files, source_language="de").data.source_language == "de"
 

@@ -226,12 +226,14 @@ def test_an_output_that_is_no_file_is_refused_at_once(source, tmp_path):
         shout(source, Path(os.devnull))
 
 
-@pytest.mark.parametrize(("suffix", "empty"), [("", b""), (".gz", gzip.compress(b"", mtime=0))])
-def test_no_line_is_an_empty_text(tmp_path, output, suffix, empty):
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_no_line_is_an_empty_text(tmp_path, output, suffix):
     (tmp_path / "none").write_bytes(b"")
     output = output.with_name(f"out{suffix}")
     shout(tmp_path / "none", output)
-    assert gzip.decompress(output.read_bytes() or empty) == b"" if suffix else not empty
+    written = output.read_bytes()
+    assert bool(written) == bool(suffix)  # no bytes are no gzip file
+    assert gzip.decompress(written) == b""
     assert names(output) == [output.name]
 
 

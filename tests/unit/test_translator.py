@@ -549,6 +549,14 @@ def test_a_prefix_needs_a_text_of_one_sentence(text, count):
     )
 
 
+def test_a_prefix_needs_a_sentence_that_is_not_cut():
+    with pytest.raises(InputError) as caught:
+        begun("ein Hund ein Hund ein Hund", "two", max_source_pieces=4)
+    assert str(caught.value) == (
+        "the prefix 'two' needs a sentence of at most 4 pieces; its text is cut into 2"
+    )
+
+
 def test_a_prefix_that_cannot_be_written_is_refused():
     with pytest.raises(InputError, match=r"^the prefix 'two 犬' has characters the model cannot"):
         begun("zwei Hunde", "two 犬")
