@@ -17,7 +17,7 @@ from mt.tokens import UNKNOWN
 
 def digit_rules(
     tokenizers: TokenizerPair,
-    target_language: str,
+    languages: tuple[str, str],
     sources: Sequence[Sequence[int]],
     config: SearchConfig,
 ) -> list[DigitRule | None]:
@@ -25,17 +25,23 @@ def digit_rules(
 
     That is where `copy_digits` does not ask for it, and where a source has no digits, or some that
     one of the two vocabularies cannot spell.
+
+    Args:
+        languages: of the sources, which says what is a number, and of their translations, which
+            says how it is written.
     """
     if not config.copy_digits:
         return [None] * len(sources)
-    found = [_numbers(tokenizers, target_language, source) for source in sources]
+    found = [_numbers(tokenizers, languages, source) for source in sources]
     if not any(found):
         return [None] * len(sources)
     numerals = _numerals(tokenizers.target)
     return [DigitRule(numerals, numbers) if numbers else None for numbers in found]
 
 
-def _numbers(tokenizers: TokenizerPair, language: str, source: Sequence[int]) -> list[Spellings]:
+def _numbers(
+    tokenizers: TokenizerPair, languages: tuple[str, str], source: Sequence[int]
+) -> list[Spellings]:
     """Those of a source, their characters in the order in which they are written."""
     numerals = tokenizers.source.numerals
     if not any(token in numerals for token in source):
@@ -47,8 +53,8 @@ def _numbers(tokenizers: TokenizerPair, language: str, source: Sequence[int]) ->
         return []
     step = _step(tokenizers.target)
     return [
-        tuple(each.replace(" ", SPACE)[::step] for each in spellings(number, language))
-        for number in find_numbers(text)
+        tuple(each.replace(" ", SPACE)[::step] for each in spellings(number, languages[1]))
+        for number in find_numbers(text, languages[0])
     ]
 
 

@@ -33,8 +33,9 @@ translation."""
 NUMBERS = "numbers"
 """A run of digits of a segment is not in its translation, or not as often. The separators around
 digits may change, as from 3,50 to 3.50 or from 12.05. to 12/05, and those of thousands may come and
-go (1.000, 1,000, 1 000, 1000). What becomes a word is flagged though nothing is lost: "50" as
-"fifty", "2." as "second", "15:00" as "3 pm". Answers of a model that answers never have it."""
+go, as each language writes them (1.000 in German, 1,000 in English, 1 000, 1000). What becomes a
+word is flagged though nothing is lost: "50" as "fifty", "2." as "second", "15:00" as "3 pm".
+Answers of a model that answers never have it."""
 SPLIT = "split"
 """A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
 parts did not know of each other."""
@@ -75,7 +76,7 @@ def find_flags(
         yield EMPTY
     if any(UNKNOWN in ids for ids, _ in parts):
         yield UNKNOWN_CHARACTERS
-    if task == "translate" and any(_loses_number(*each[:2]) for each in segments):
+    if task == "translate" and any(_loses_number(*each[:2], source, target) for each in segments):
         yield NUMBERS
     if any(len(each.parts) > 1 for each in segments):
         yield SPLIT
@@ -97,13 +98,13 @@ def _copied(source: str, translation: str) -> bool:
     return len(words) > 1 and words == translation.casefold().split()
 
 
-def _loses_number(source: str, translation: str) -> bool:
+def _loses_number(text: str, translation: str, source: str, target: str) -> bool:
     """Whether digits are lost both with the separators of thousands and without them."""
-    if not has_digits(source):  # most have none
+    if not has_digits(text):  # most have none
         return False
-    before, after = with_plain_digits(source), with_plain_digits(translation)
+    before, after = with_plain_digits(text), with_plain_digits(translation)
     return bool(_runs(before) - _runs(after)) and bool(
-        _runs(without_separators(before)) - _runs(without_separators(after))
+        _runs(without_separators(before, source)) - _runs(without_separators(after, target))
     )
 
 

@@ -405,8 +405,8 @@ class Translator:
     def _tasks(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]] | None = None
     ) -> list[SearchTask]:
-        language, config = self.target_language, self.search_config
-        rules = digit_rules(self._tokenizers, language, sources, config)
+        languages = self.source_language, self.target_language
+        rules = digit_rules(self._tokenizers, languages, sources, self.search_config)
         # A prefix may have other digits.
         each = zip(sources, prefixes or [()] * len(sources), rules, strict=True)
         return [SearchTask(source, begun, None if begun else rule) for source, begun, rule in each]

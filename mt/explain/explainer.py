@@ -113,8 +113,9 @@ class Explainer:
             ('▁Guten', '▁Morgen', '.', '</s>')
         """
         segment, (case, _, source) = self._read(text)
-        language, search = self.config.target_language, self.config.search
-        (rule,) = digit_rules(self.tokenizers, language, [source], search)
+        languages = self.config.source_language, self.config.target_language
+        search = self.config.search
+        (rule,) = digit_rules(self.tokenizers, languages, [source], search)
         (hypothesis,) = decode(self._engine, [SearchTask(source, (), rule)], search)[0]
         written = [*hypothesis.tokens, *([END] if hypothesis.finished else [])]
         norms = gradient_norms(self.watched, source)

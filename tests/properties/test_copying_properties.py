@@ -114,23 +114,25 @@ def test_a_sentence_has_the_same_result_alone_and_in_any_batch(
 texts = st.text("0123456789 .,'a\u202f", max_size=30)
 
 
-@given(texts)
-def test_numbers_and_what_is_between_them_are_the_text(text: str) -> None:
-    found = find_numbers(text)
-    assert find_runs(" ".join(found)) == find_runs(text)
+languages = st.sampled_from(["de", "en", "fr", "xx"])
+
+
+@given(texts, languages)
+def test_numbers_and_what_is_between_them_are_the_text(text: str, language: str) -> None:
     rest = text
-    for number in found:
-        before, rest = rest.split(number, 1)
+    for number in find_numbers(text, language):
+        before, rest = rest.split(number.text, 1)
         assert find_runs(before) == []
+        assert number.whole + number.fraction == "".join(find_runs(number.text))
     assert find_runs(rest) == []
 
 
-@given(texts, st.sampled_from(["de", "en", "fr", "xx"]))
+@given(texts, languages, languages)
 def test_every_spelling_of_a_number_is_that_number_to_who_looks_for_it(
-    text: str, language: str
+    text: str, source: str, target: str
 ) -> None:
-    for number in find_numbers(text):
-        for spelled in spellings(number, language):
-            assert find_numbers(spelled) == [spelled]
-            plain, again = (find_runs(without_separators(each))[0] for each in (number, spelled))
-            assert plain in (again, "0" + again)
+    for number in find_numbers(text, source):
+        digits = [number.whole, *filter(None, [number.fraction])]
+        for spelled in spellings(number, target):
+            (whole, *fraction) = find_runs(without_separators(spelled, target))
+            assert digits in ([whole, *fraction], ["0" + whole, *fraction])

@@ -93,7 +93,7 @@ def pair(source: list[str], target: list[str], *, right_to_left: bool = False) -
 
 def accepts(pair: TokenizerPair, text: str, translation: str) -> bool:
     """Whether the rule of a text leaves every token of a translation."""
-    (rule,) = digit_rules(pair, "en", pair.source.encode([text]), COPY)
+    (rule,) = digit_rules(pair, ("de", "en"), pair.source.encode([text]), COPY)
     assert rule is not None
     place, known = rule.start, rule.numerals.tokens.tolist()
     for token in pair.target.encode([translation])[0]:
@@ -113,6 +113,7 @@ def test_a_translation_may_have_the_numbers_of_its_source_in_either_direction(
         ("Im Jahr 1984.", "In 1984.", "In 1948."),
         ("40.000 Yen, 67 Hunde", "67 dogs, 40,000 yen", "67 dogs, 4,000 yen"),
         ("40.000 Yen", "40000 yen", "40.000 yen"),
+        ("40,350 km", "40.350 km", "40350 km"),  # a fraction in German
         ("um 07:30 Uhr", "at 7:30", "at 7:3"),
         ("67", "sixty-seven", "67 67"),
     ]:
@@ -132,5 +133,5 @@ def test_without_digits_or_with_some_that_cannot_be_spelled_there_is_no_rule():
         (no_source, {"17": False, "14": True, "% 14": False}),  # what is unknown may be a 7
         (no_target, {"17": False, "14": True}),
     ]:
-        rules = digit_rules(each, "en", each.source.encode([*texts]), COPY)
+        rules = digit_rules(each, ("de", "en"), each.source.encode([*texts]), COPY)
         assert [rule is not None for rule in rules] == [*texts.values()]

@@ -112,6 +112,7 @@ def test_every_flag_is_defined_where_it_is_named():
         ("1000 Euro", "1 000 euros"),
         ("1'000 Euro", "1\u202f000 euros"),
         ("3,50 Euro", "3.50 euros"),
+        ("3,500 kg", "3.500 kg"),
         ("am 12.05.2023", "on 05/12/2023"),
         ("um 15.30 Uhr", "at 15:30"),
         ("Band 3 100 Seiten", "volume 3, 100 pages"),
@@ -139,6 +140,7 @@ def test_a_number_that_is_written_otherwise_is_not_lost(source, translation):
         ("5 Hunde", "five dogs"),
         ("05:30", "5:30"),
         ("3,5 Euro", "35 euros"),
+        ("3,500 kg", "3500 kg"),
     ],
 )
 def test_a_number_that_is_not_in_the_translation_is_flagged(source, translation):
