@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 CLEAR = 0.75
-"""Probability from which a text is taken for another language than the expected one. A word or two
-may belong to either ("Hallo" looks English at 0.65), and a text wrongly held to be in the target
-language already would come back untranslated."""
+"""Probability from which a text is taken to be in a language that nobody expects, such as the one
+translated to. A word or two may belong to either: "Hallo" looks English at 0.65."""
 
 # All letters, and some that are none: fractions and Roman numerals of one character.
 _LETTER = re.compile(r"[^\W\d_](?!\ufe0f)")
@@ -74,25 +73,35 @@ class Detector:
         if unknown:
             raise ValueError(f"unknown to py3langid: {', '.join(sorted(unknown))}")
 
-    def detect(self, text: str) -> Detection:
-        """The likeliest of the languages, if it is clear; else the most expected one."""
-        return self.rank(text)[0]
-
     def rank(self, text: str) -> list[Detection]:
-        """What `detect` finds, and then the other languages that are possible, likeliest first."""
-        expected = self._languages[0]
-        if not has_letters(text):
-            return [Detection(expected, 0)]
-        probabilities = _probabilities(text)
-        total = sum(probabilities[language] for language in self._languages)
-        if not total:  # underflow: a long text that is clearly in none of them
-            return [Detection(expected, 0)]
-        shares = {language: probabilities[language] / total for language in self._languages}
-        likeliest = max(self._languages, key=shares.__getitem__)
-        found = likeliest if shares[likeliest] >= CLEAR else expected
-        ranked = [Detection(code, round(100 * share)) for code, share in shares.items()]
-        ranked.sort(key=lambda each: (each.language != found, -each.confidence))
-        return [each for each in ranked if each.confidence or each.language == found]
+        """The languages that are possible, likeliest first; the expected one if nothing says."""
+        shares = self._shares(text)
+        ranked = [_detection(*each) for each in sorted(shares.items(), key=lambda each: -each[1])]
+        return [each for each in ranked if each.confidence] or ranked[:1]
+
+    def source(self, text: str, target: str) -> Detection:
+        """The language to translate a text from.
+
+        The likeliest, where the expected one counts double. But the target only if it is clear,
+        since a text in the target language comes back as it is.
+        """
+        shares, expected = self._shares(text), self._languages[0]
+        weights = shares | {expected: 2 * shares[expected]}
+        likeliest, *others = sorted(weights, key=lambda code: -weights[code])
+        if likeliest == target and shares[target] < CLEAR and others:
+            likeliest = others[0]
+        return _detection(likeliest, shares[likeliest])
+
+    def _shares(self, text: str) -> dict[str, float]:
+        """How likely each of the languages is among them; 0 for all if nothing says."""
+        probabilities = _probabilities(text) if has_letters(text) else {}
+        shares = {code: probabilities.get(code, 0.0) for code in self._languages}
+        total = sum(shares.values())  # 0, too, of a long text that is clearly in none of them
+        return {code: share / (total or 1) for code, share in shares.items()}
+
+
+def _detection(language: str, share: float) -> Detection:
+    return Detection(language, round(100 * share))
 
 
 def _probabilities(text: str) -> dict[str, float]:

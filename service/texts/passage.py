@@ -90,7 +90,7 @@ class Passage:
     def _piece(self, text: str, job: Job) -> _Piece:
         source, detection = job.source, None
         if source is None:
-            detection = self._ways.detect(_words(text, job.style))[0]
+            detection = self._ways.source(_words(text, job.style), job.target)
             source = detection.language
         answers = job.model is not None and job.model.task == "answer"
         style = dataclasses.replace(job.style, letterless=answers)

@@ -55,9 +55,15 @@ class Ways:
         Raises:
             ServiceError: as of `check_detects`.
         """
-        self.check_detects()
-        assert self._detector is not None
-        return self._detector.rank(text)
+        return self._checked().rank(text)
+
+    def source(self, text: str, target: str) -> Detection:
+        """The language to translate a text from, as `Detector.source` finds it.
+
+        Raises:
+            ServiceError: as of `check_detects`.
+        """
+        return self._checked().source(text, target)
 
     def check_detects(self) -> None:
         """Whether languages can be detected.
@@ -65,9 +71,13 @@ class Ways:
         Raises:
             ServiceError: UNSUPPORTED_LANGUAGE, these cannot be told apart.
         """
+        self._checked()
+
+    def _checked(self) -> Detector:
         if self._detector is None:
             message = "the languages of this server cannot be told apart; name the source language"
             raise ServiceError(Kind.UNSUPPORTED_LANGUAGE, message, field="source")
+        return self._detector
 
 
 def _detector(languages: Sequence[str]) -> Detector | None:

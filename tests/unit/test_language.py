@@ -25,21 +25,37 @@ def detector() -> Detector:
     ],
 )
 def test_a_sentence_is_told_by_its_language(detector: Detector, text: str, language: str) -> None:
-    found = detector.detect(text)
+    first = detector.rank(text)[0]
 
-    assert found.language == language
-    assert found.confidence > 90
+    assert first.language == language
+    assert first.confidence > 90
+    # Clear, so it is the source even where it is translated to.
+    assert detector.source(text, "en") == detector.source(text, "de") == first
 
 
-def test_a_word_that_could_be_either_counts_as_the_expected_language(detector: Detector) -> None:
-    found = detector.detect("Hallo")
+@pytest.mark.parametrize("text", ["Save changes", "Hello world"])
+def test_a_text_that_could_be_either_is_not_taken_for_the_target_language(text: str) -> None:
+    detector = Detector(("de", "en", "es", "fr"))
+    likeliest, other, *_ = detector.rank(text)
 
-    assert found.language == "de"
-    assert 0 < found.confidence < 50  # which it only may be: English is the likelier
+    assert likeliest.language == "en"
+    assert 50 < likeliest.confidence < 75
+    assert other.confidence < likeliest.confidence
+    assert detector.source(text, "en") == other
+    assert detector.source(text, "de") == detector.source(text, "fr") == likeliest
+
+
+def test_the_expected_language_counts_double() -> None:
+    for expected, other in (("de", "en"), ("en", "de")):
+        detector = Detector((expected, other))
+        assert detector.rank("Hallo")[0].language == "en"  # by a little
+        assert detector.source("Hallo", "fr").language == expected
 
 
 def test_a_text_without_letters_gives_no_hint(detector: Detector) -> None:
-    assert detector.detect("42 %") == Detection("de", 0)
+    assert detector.rank("42 %") == [Detection("de", 0)]
+    assert detector.source("42 %", "en") == Detection("de", 0)
+    assert detector.source("42 %", "de") == Detection("en", 0)
 
 
 def test_a_text_that_is_certainly_something_else_gives_no_hint(
@@ -49,7 +65,7 @@ def test_a_text_that_is_certainly_something_else_gives_no_hint(
     certain = {"de": 0.0, "en": 0.0, "zh": 1.0}
     monkeypatch.setattr("mt.language._probabilities", lambda text: certain)
 
-    assert detector.detect("犬") == Detection("de", 0)
+    assert detector.rank("犬") == [Detection("de", 0)]
 
 
 def test_a_language_that_the_classifier_does_not_know_is_refused() -> None:
@@ -129,5 +145,5 @@ def test_everyone_shares_one_classifier(monkeypatch: pytest.MonkeyPatch) -> None
     Detector(("de", "en"))
     monkeypatch.setattr("py3langid.langid.LanguageIdentifier.from_model_file", None)
 
-    assert Detector(("fr", "en")).detect("Où est la gare ?").language == "fr"
+    assert Detector(("fr", "en")).rank("Où est la gare ?")[0].language == "fr"
     assert is_rather("Where is the station?", "en", expected="fr")
