@@ -49,8 +49,25 @@ def open_lines(path: Path) -> Iterator[Iterator[str]]:
         yield read_lines(_DECOMPRESSED.get(path.suffix, _plain)(file), str(path))
 
 
+class Waiting(io.BufferedReader):
+    """A reader that knows whether there is another line to read."""
+
+    def __init__(self, raw: _Interruptible) -> None:
+        super().__init__(raw)
+        self._raw, self._lines = raw, 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self._lines += line.endswith(b"\n")
+        return line
+
+    def idle(self) -> bool:
+        """Whether there is no line now, and nothing says that there will be none."""
+        return self._raw.lines == self._lines and not self._raw.ready()
+
+
 @contextmanager
-def interruptible(descriptor: int) -> Iterator[io.BufferedReader[Any]]:
+def interruptible(descriptor: int) -> Iterator[Waiting]:
     """A reader of an open descriptor, which another thread may use and wait in for more to come.
 
     That thread is told that the stream has ended once the context is left. To close the descriptor
@@ -58,7 +75,7 @@ def interruptible(descriptor: int) -> Iterator[io.BufferedReader[Any]]:
     """
     signal, signalled = os.pipe()
     try:
-        with io.BufferedReader(_Interruptible(descriptor, signal)) as file:
+        with Waiting(_Interruptible(descriptor, signal)) as file:
             try:
                 yield file
             finally:
@@ -114,13 +131,25 @@ class _Interruptible(io.RawIOBase):
 
     def __init__(self, descriptor: int, signal: int) -> None:
         self._descriptor, self._signal = descriptor, signal
+        self.lines = 0
+        """Line ends that have been read."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        ready, _, _ = select.select([self._descriptor, self._signal], [], [])
-        return 0 if self._signal in ready else os.readv(self._descriptor, [buffer])
+        if self._signal in self._wait(None):
+            return 0
+        count = os.readv(self._descriptor, [buffer])
+        self.lines += bytes(buffer[:count]).count(b"\n")
+        return count
+
+    def ready(self) -> bool:
+        """Whether a read would not have to wait; at the end of the stream, for one."""
+        return bool(self._wait(0))
+
+    def _wait(self, seconds: float | None) -> list[int]:
+        return select.select([self._descriptor, self._signal], [], [], seconds)[0]
 
 
 class _XzStreams(io.RawIOBase):

@@ -63,7 +63,7 @@ def translate(
         typer.Option(
             "--input",
             metavar="F",
-            help="UTF-8 text; .gz and .xz are decompressed.  [default: standard input]",
+            help="UTF-8 text; .gz and .xz are decompressed.  [default: -, standard input]",
         ),
     ] = None,
     output: Annotated[
@@ -71,7 +71,7 @@ def translate(
         typer.Option(
             metavar="F",
             help="Named F.part until it is whole; .gz and .xz are compressed.  "
-            "[default: standard output]",
+            "[default: -, standard output]",
         ),
     ] = None,
     resume: Annotated[
@@ -155,8 +155,9 @@ def translate(
 ) -> None:
     """Translate text, line by line: line N in is line N out.
 
-    White space, blank lines and line ends stay as they are. A file is read through once before
-    anything is translated, so that a mistake in its last line is told at once. What deserves a
+    White space, blank lines and line ends stay as they are. From a pipe to a pipe, what has come is
+    translated as soon as no more is there. A file is read through once before anything is
+    translated, so that a mistake in its last line is told at once. What deserves a
     second look is counted on standard error at the end, with the numbers of the first such lines.
 
     Killed, stopped by Ctrl-C or by a full disk, a job keeps what it has written in F.part. With
@@ -166,6 +167,7 @@ def translate(
     One of several --workers that dies, for want of memory for example, is replaced, and what it was
     at is done again and reported. Lines of which three have died end the job.
     """
+    source, output = (None if path == Path("-") else path for path in (source, output))
     if resume and output is None:
         raise ConfigError("--resume needs --output: standard output cannot be continued")
     job = _job_config(
@@ -262,6 +264,7 @@ def _translate_text(
                 text.name,
                 sink,
                 chunk_lines=text.chunk_lines,
+                pause=text.pause if output is None else lambda: False,
                 report=report,
             )
     show_summary(done)
@@ -293,7 +296,9 @@ class _Text(NamedTuple):
     name: str
     size: int | None
     """Bytes of all lines; None if they are not known beforehand."""
-    chunk_lines: int
+    chunk_lines: int = CHUNK_LINES
+    pause: Callable[[], bool] = lambda: False
+    """Whether more lines would have to be waited for."""
 
 
 @contextmanager
@@ -305,14 +310,15 @@ def _reading(path: Path | None, job: JobConfig) -> Iterator[_Text]:
         chunk_lines = 1 if sys.stdin.isatty() else CHUNK_LINES
         name = "standard input"
         with interruptible(sys.stdin.fileno()) as file:
-            yield _Text(check_rows(read_lines(file, name), name, job), name, None, chunk_lines)
+            lines = check_rows(read_lines(file, name), name, job)
+            yield _Text(lines, name, None, chunk_lines, file.idle)
         return
     name, size = str(path), None
     if path.is_file():  # a pipe can be read only once
         with open_lines(path) as lines:
             size = survey(lines, name, job)
     with open_lines(path) as lines:
-        yield _Text(check_rows(lines, name, job), name, size, CHUNK_LINES)
+        yield _Text(check_rows(lines, name, job), name, size)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 Knows where chunks end and how one is translated. Does not know files, or which process does it.
 
-Where a chunk ends depends on the text alone, and what is written for it on the chunk, the model and
-the options. So the output of a job is the same byte for byte, whoever translates which chunk.
+Where a chunk of a file ends depends on the text alone, and what is written for it on the chunk, the
+model and the options. So the output of a job is the same byte for byte, whoever translates which
+chunk. (Of a text that comes as it is written, a chunk may end where there is a pause.)
 """
 
 from __future__ import annotations
@@ -65,12 +66,19 @@ Translate = Callable[[Iterator[Chunk]], Iterator[tuple[Chunk, Translated]]]
 """Translates chunks: each comes out with what became of it, in the same order."""
 
 
-def cut_chunks(lines: Iterable[str], text: str, first: int, chunk_lines: int) -> Iterator[Chunk]:
+def cut_chunks(
+    lines: Iterable[str],
+    text: str,
+    first: int,
+    chunk_lines: int,
+    pause: Callable[[], bool] = lambda: False,
+) -> Iterator[Chunk]:
     """The lines in chunks; only the last may not be full.
 
     Args:
         text: what messages call the text.
         first: number of the first of the lines, counted from 1.
+        pause: says behind a line that a chunk shall end there, though it is not full.
 
     Raises:
         InputError: as `lines` does, behind a chunk of what stands before.
@@ -81,8 +89,9 @@ def cut_chunks(lines: Iterable[str], text: str, first: int, chunk_lines: int) ->
         for line in lines:
             chunk.append(line)
             length += len(line)
-            if len(chunk) == chunk_lines or length >= CHUNK_LENGTH:
-                yield Chunk(text, first, chunk, full=True)
+            full = len(chunk) == chunk_lines or length >= CHUNK_LENGTH
+            if full or pause():
+                yield Chunk(text, first, chunk, full)
                 first += len(chunk)
                 chunk, length = [], 0
     except InputError:

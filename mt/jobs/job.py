@@ -56,6 +56,7 @@ def run_job(
     sink: Sink,
     *,
     chunk_lines: int = CHUNK_LINES,
+    pause: Callable[[], bool] = lambda: False,
     report: Report = lambda lines, size: None,
 ) -> Progress:
     """Translate the lines that the sink does not have yet, and write them to it.
@@ -64,6 +65,7 @@ def run_job(
         translate: decides with the lines, and nothing else does, what is written.
         lines: the whole text, each line with its end.
         name: what messages call the text.
+        pause: as of `cut_chunks`; not for a sink that a later job goes on with.
 
     Returns:
         How far the job is at its end.
@@ -76,7 +78,7 @@ def run_job(
     done = sink.progress
     digest, size = _skip(lines, name, done)
     report(done.lines, size)
-    chunks = cut_chunks(lines, name, done.lines + 1, chunk_lines)
+    chunks = cut_chunks(lines, name, done.lines + 1, chunk_lines, pause)
     for chunk, (content, flagged) in translate(chunks):
         sink.write(content)
         encoded = "".join(chunk.lines).encode()

@@ -506,6 +506,36 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(model: Path, tmp_pat
     assert target.read_bytes() == source.read_bytes()
 
 
+# Pipes
+
+
+def test_who_waits_for_a_translation_before_writing_on_gets_it(model: Path) -> None:
+    with subprocess.Popen(
+        command("--model", model, *SHORT), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in (b"\n", b"42\n"):
+            process.stdin.write(line)
+            process.stdin.flush()
+            assert process.stdout.readline() == line
+        process.stdin.close()
+        assert process.stdout.read() == b""
+    assert process.returncode == 0
+
+
+def test_a_dash_is_standard_input_and_output(
+    translate: WarmProgram, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = translate.run("--model", model, "--input", "-", "--output", "-", stdin=b"\n42\n")
+
+    assert (result.returncode, result.stdout) == (0, b"\n42\n")
+    assert [*tmp_path.iterdir()] == []
+    assert_mistake(translate.run("--output", "-", "--resume"), "--resume needs --output")
+
+
 # What a person sees
 
 

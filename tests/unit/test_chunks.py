@@ -25,6 +25,15 @@ def test_chunks_end_where_the_text_says_and_know_their_lines() -> None:
     assert (str(first), str(second)) == ("in.de, lines 8-9", "in.de, line 10")
 
 
+def test_a_chunk_ends_at_a_pause_too() -> None:
+    pauses = iter([False, True, True])
+    chunks = cut_chunks(["a\n", "b\n", "c\n"], "in.de", 1, 3, lambda: next(pauses))
+    assert [*chunks] == [
+        Chunk("in.de", 1, ["a\n", "b\n"], full=False),
+        Chunk("in.de", 3, ["c\n"], full=False),
+    ]
+
+
 def test_the_flags_of_a_chunk_name_its_lines_in_the_text() -> None:
     lines = ["a\n", "b?\n", "c!?\r\n", "d?\n", "e?"]
     chunk = Chunk("in.de", 101, lines, full=False)

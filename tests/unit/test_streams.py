@@ -15,7 +15,7 @@ from queue import SimpleQueue
 import pytest
 
 from mt.errors import InputError
-from mt.streams import MAX_LINE_BYTES, compressor, open_lines, read_lines
+from mt.streams import MAX_LINE_BYTES, compressor, interruptible, open_lines, read_lines
 
 TEXT = "Grüße\r\n\n  zwei\u2028\x85drei\x0b\nEnde"
 LINES = ["Grüße\r\n", "\n", "  zwei\u2028\x85drei\x0b\n", "Ende"]
@@ -162,3 +162,22 @@ def test_a_thread_that_waits_for_more_is_let_go(tmp_path):
     thread.join(60)
     assert not thread.is_alive()
     os.close(writer)
+
+
+def test_a_reader_knows_whether_there_is_another_line():
+    reader, writer = os.pipe()
+    with interruptible(reader) as file:
+        assert file.idle()
+        os.write(writer, b"a\nb\nc")
+        assert not file.idle()
+        assert file.readline() == b"a\n"
+        assert not file.idle()  # the rest has been read already, and waits in a buffer
+        assert file.readline() == b"b\n"
+        assert file.idle()  # a part of a line is none
+        os.write(writer, b"\n")
+        assert not file.idle()
+        assert file.readline() == b"c\n"
+        os.close(writer)
+        assert not file.idle()  # it has ended
+        assert file.readline() == b""
+    os.close(reader)
