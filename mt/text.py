@@ -1,14 +1,14 @@
 r"""Document <-> segments: white space, blank lines and line ends survive by construction.
 
-Knows Unicode white space and, through sentencex, where sentences end. Does not know tokenizers
-or models: `split_long` is handed the measure it has to keep to. What a letter is, `mt.language`
-says.
+Knows Unicode white space. Does not know tokenizers or models: `split_long` is handed the measure it
+has to keep to. Where sentences end, `mt.sentence_ends` says, and what a letter is, `mt.language`.
 
 A text is cut into stretches that alternate between gap and segment. Both are slices of the text,
 so putting the segments back gives the text back, whatever it holds. A segment is one sentence
 within one line, without white space (or a byte-order mark) at either end. All else is gap and is
 never translated: white space, and sentences without any letter, such as "12.05.2023", "3,50 €",
-"---" or emoji. A model that answers is given those too, since "2 + 2?" is a question.
+"---", emoji or an address (max@example.com). A model that answers is given those too, since
+"2 + 2?" is a question.
 
 - A line ends at "\n" only. A tab and every other white space that is more than a space between
   words (carriage return, form feed, NEL, U+2028, ...) also ends a segment and stays in the gap:
@@ -25,27 +25,20 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import sentencex
-
 from mt.config import Segmentation, Task
 from mt.language import has_letters
+from mt.sentence_ends import sentence_ends
 
 # The white space of Unicode category Zs. All other white space is a break.
 _SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _CELL = re.compile(rf"[\S{_SPACES}]+")
 _BREAK = re.compile(rf"[^\S{_SPACES}]")
 # The byte-order mark, not white space to Unicode today, opens files and is no part of a word.
-_BLANK = re.compile(r"[\s\ufeff]")
 _TRIMMED = re.compile(r"[^\s\ufeff](?:.*[^\s\ufeff])?")
 
 _WHITE_SPACE = re.compile(r"\s+")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # A hyphen counts where it stands alone as a dash; in "Vor- und Nachteile" it does not.
 _CLAUSE_END = re.compile(r"(?:[,;:\u2013\u2014]|(?<=\s)-)\s+")
-
-# What sentencex is shown at once, ending with a word where it can: unclosed quotes cost it time
-# quadratic in the length.
-_WINDOW = re.compile(r".{1,10000}\S{0,100} ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,38 +159,12 @@ def _segment_spans(text: str, language: str, letterless: bool) -> Iterator[tuple
     """Start and end of every segment of the text."""
     for cell in _CELL.finditer(text):
         start = cell.start()
-        for end in _sentence_ends(cell.group(), language):
+        for end in sentence_ends(cell.group(), language):
             stop = cell.start() + end
             trimmed = _TRIMMED.search(text, start, stop)
             if trimmed and (letterless or has_letters(trimmed[0])):
                 yield trimmed.span()
             start = stop
-
-
-def _sentence_ends(cell: str, language: str) -> Iterator[int]:
-    """Where the sentences of a stretch without breaks end, the white space behind them included."""
-    twin = _sentencex_twin(cell)
-    start = 0
-    while window := _WINDOW.match(twin, start):
-        sentences: list[str] = sentencex.segment(language, window.group())
-        if "".join(sentences) != window.group():
-            sentences = [window.group()]  # Never seen; text left whole is text kept.
-        if window.end() < len(twin):
-            # The last sentence may go on behind the window, so it is looked at again; one that
-            # fills the window ends with it.
-            sentences = sentences[:-1] or sentences
-        for sentence in sentences:
-            start += len(sentence)
-            yield start
-
-
-def _sentencex_twin(cell: str) -> str:
-    """A text with the same sentences at the same places that is safe to hand to sentencex.
-
-    sentencex 1.0.32 panics on non-ASCII white space in places like "A\\xa0." and cannot take lone
-    surrogates; a panic is no `Exception` and would take a worker thread down.
-    """
-    return _SURROGATE.sub("\ufffd", _BLANK.sub(" ", cell))
 
 
 def _part_end(segment: str, start: int, guess: int, fits: Callable[[str], bool]) -> int:

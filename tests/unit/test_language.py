@@ -124,6 +124,27 @@ def test_a_letter_of_any_script_is_one(text: str) -> None:
     assert has_letters(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://example.com/a?b=ü", "www.example.com.", "max@example.com", "<a.b+c@d.co.uk>, 5"],
+)
+def test_the_letters_of_an_address_do_not_count(text: str) -> None:
+    assert not has_letters(text)
+    assert has_letters(f"{text} ja")
+
+
+@pytest.mark.parametrize("text", ["a@b", "@max", "www", "http://", "example.com"])
+def test_what_is_no_whole_address_has_letters(text: str) -> None:
+    assert has_letters(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000 + " @", "a@" * 100_000, "a@a" + ".a" * 100_000 + "@"]
+)
+def test_a_long_text_takes_no_longer_for_looking_like_addresses(text: str) -> None:
+    has_letters(text)  # quadratic time would be minutes
+
+
 def test_no_text_is_in_a_language_unknown_to_the_classifier() -> None:
     assert not is_rather("The dog runs.", "xx", expected="de")
 
