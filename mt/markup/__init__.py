@@ -3,7 +3,9 @@
     syntax.py       where tags, comments and other markup begin and end
     references.py   &amp; and its like, read and written
     elements.py     which text is left as it is: scripts, code, whatever says translate="no"
-    document.py     a text cut into texts to translate and the gaps between them
+    places.py       which place of a text is which of its translation
+    passages.py     a text with tags inside it, and its translation with them
+    document.py     a text cut into passages to translate and the gaps between them
 
 Knows markup as characters. Does not know languages, sentences or models, and builds no tree: what
 is no text to translate is never taken apart and put together again.

@@ -43,6 +43,13 @@ VOID = frozenset(
 ENDED_BY_THE_NEXT = frozenset({"dd", "dt", "li", "option", "p", "td", "th", "tr"})
 """Elements of HTML that end where another of their kind begins, at the latest."""
 
+INLINE = (
+    frozenset({"a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn"})
+    | {"em", "font", "i", "ins", "mark", "q", "s", "small", "span", "strike", "strong", "sub"}
+    | {"sup", "time", "tt", "u"}
+)
+"""Elements of HTML that say something of words and do not part what stands around them."""
+
 PREFORMATTED = frozenset({"listing", "pre", "textarea"})
 """Elements of HTML, and of XHTML read as XML, in which a line end is no mere white space."""
 

@@ -3,8 +3,8 @@
 Knows DeepL's names, values and messages. Does not know requests, or how texts are translated.
 
     text, target_lang, source_lang                  as DeepL; regions of a source do not matter
-    split_sentences, tag_handling, ignore_tags      as DeepL
-    splitting_tags                                  every tag splits a text, so these do too
+    split_sentences, tag_handling, ignore_tags,
+    splitting_tags, non_splitting_tags              as DeepL; all other tags of XML split
     model_type                                      named in the answer: a pair has one model
     show_billed_characters                          they are always shown
     formality: more, less                           refused in DeepL's words: no model knows it
@@ -12,8 +12,8 @@ Knows DeepL's names, values and messages. Does not know requests, or how texts a
     style_id, custom_instructions,
     translation_memory_id and _threshold            refused
     formality: prefer_more, prefer_less, context,
-    non_splitting_tags, outline_detection,
-    preserve_formatting, tag_handling_version       without effect; named in `Query.ignored` if
+    outline_detection, preserve_formatting,
+    tag_handling_version                            without effect; named in `Query.ignored` if
                                                     something else is asked for than is done
 
 What DeepL does not document is ignored. A value may stand in a list of its own, as a form's does.
@@ -29,7 +29,7 @@ from service.errors import Kind, ServiceError
 from service.parameters import Parameters, clean, grouped
 from service.settings import Settings
 from service.texts.catalogue import Catalogue
-from service.texts.cutting import Sentences, Style
+from service.texts.cutting import Format, Sentences, Style
 from service.texts.jobs import Job
 
 MAX_TEXTS = 50
@@ -44,6 +44,8 @@ Flag = Literal["0", "1", "false", "true"]
 """What forms, and clients that send JSON like forms, write for a boolean."""
 
 SENTENCES: Mapping[str, Sentences] = {"0": "whole", "1": "split", "nonewlines": "unwrap"}
+TAGS = ("ignore_tags", "splitting_tags", "non_splitting_tags")
+"""Parameters that name elements of markup, in the order of `Style`."""
 REFUSED = (
     "style_id",
     "custom_instructions",
@@ -158,27 +160,24 @@ def _read_style(given: _Given) -> Style:
     tag_handling = _choice(given, "tag_handling", get_args(TagHandling))
     usual = "nonewlines" if tag_handling == "html" else "1"
     sentences = SENTENCES[_choice(given, "split_sentences", get_args(SplitSentences)) or usual]
-    ignore_tags = _tags(given, "ignore_tags")
-    if tag_handling == "html":
-        return Style("html", sentences, ignore_tags)
-    return Style("xml", sentences, ignore_tags) if tag_handling else Style("text", sentences)
+    ignored, splitting, others = (_tags(given, name) for name in TAGS)
+    if not tag_handling:
+        return Style("text", sentences)
+    kind: Format = "html" if tag_handling == "html" else "xml"
+    return Style(kind, sentences, ignored, splitting, others)
 
 
 def _without_effect(given: _Given, text_format: str) -> list[str]:
     """What is asked for and not done, by name."""
-    splitting, ignored = _tags(given, "splitting_tags"), _tags(given, "ignore_tags")
     asked_for = {
         "context": _string(given, "context"),
         "formality": _choice(given, "formality", get_args(Formality)).startswith("prefer_"),
-        "ignore_tags": ignored and text_format == "text",
-        "non_splitting_tags": _tags(given, "non_splitting_tags"),
         "outline_detection": not _flag(given, "outline_detection", default=True),
         "preserve_formatting": _flag(given, "preserve_formatting", default=False),
-        "splitting_tags": splitting and text_format == "text",
         "tag_handling_version": _choice(
             given, "tag_handling_version", get_args(TagHandlingVersion)
         ),
-    }
+    } | {name: text_format == "text" and _tags(given, name) for name in TAGS}
     return [name for name, is_asked_for in asked_for.items() if is_asked_for]
 
 

@@ -77,8 +77,12 @@ class TranslateTextBody(BaseModel):
     formality: Literal["default", "prefer_more", "prefer_less"] | None = Field(
         None, description="Without effect. `more` and `less` are refused."
     )
-    splitting_tags: Tags | None = Field(None, description="Every tag splits; so do these.")
-    non_splitting_tags: Tags | None = Field(None, description="Without effect.")
+    splitting_tags: Tags | None = Field(
+        None, description="Every tag splits, but those that mean words in HTML; so do these."
+    )
+    non_splitting_tags: Tags | None = Field(
+        None, description="Tags that may stand inside a sentence, as <b> and <a> of HTML do."
+    )
     outline_detection: bool | Flag | None = Field(None, description="Without effect.")
     preserve_formatting: bool | Flag | None = Field(None, description="Without effect.")
     tag_handling_version: TagHandlingVersion | None = Field(None, description="Without effect.")

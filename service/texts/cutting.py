@@ -36,9 +36,13 @@ class Style:
     sentences: Sentences | None = None
     """split: a line end and the end of a sentence both end a segment. unwrap: a single line end is
     a space where the lines (in a table, the cells) on both its sides have a letter, but not in
-    <pre>. whole: the text, or each text between markup, is one segment. None: as is USUAL."""
+    <pre>. whole: the text, or each passage of markup, is one segment. None: as is USUAL."""
     ignore_tags: frozenset[str] = frozenset()
     """Elements of markup that are left as they are."""
+    splitting_tags: frozenset[str] = frozenset()
+    """Elements of markup whose tags end a text, of those that would not."""
+    non_splitting_tags: frozenset[str] = frozenset()
+    """Elements of markup whose tags may stand inside a text, besides those of HTML that do."""
     letterless: bool = False
     """Whether what has no letter is a segment too, as it is to a model that answers."""
 
@@ -57,7 +61,13 @@ def cut(text: str, language: str, style: Style) -> Cut:
     if style.format == "text":
         document = _document(text, language, sentences, style.letterless)
         return Cut(document.segments, document)
-    markup = split_markup(text, style.format, style.ignore_tags)
+    markup = split_markup(
+        text,
+        style.format,
+        style.ignore_tags,
+        splitting_tags=style.splitting_tags,
+        non_splitting_tags=style.non_splitting_tags,
+    )
     preformatted: Sentences = "split" if sentences == "unwrap" else sentences
     documents = [
         _document(each, language, preformatted if has_lines else sentences, style.letterless)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from mt.markup import Markup, split_markup
+from mt.markup.references import escape as escape_text
 
 KINDS = st.sampled_from(["html", "xml"])
 # What opens, closes or looks like markup, so that random texts meet it often.
@@ -53,10 +55,10 @@ def test_the_texts_joined_are_the_text(text, kind, ignored):
 
 
 @given(TEXTS, KINDS)
-def test_gaps_and_originals_alternate_through_the_text(text, kind):
+def test_gaps_and_passages_alternate_through_the_text(text, kind):
     markup = split_markup(text, kind)
-    pairs = zip(markup.gaps, (*markup.originals, ""), strict=True)
-    assert "".join(gap + original for gap, original in pairs) == text
+    pairs = zip(markup.gaps, (*(each.written for each in markup.passages), ""), strict=True)
+    assert "".join(gap + written for gap, written in pairs) == text
 
 
 @given(TEXTS, KINDS)
@@ -65,13 +67,51 @@ def test_every_text_has_a_letter(text, kind):
     assert all(any(character.isalpha() for character in text) for text in texts)
 
 
-@given(SOUP, KINDS, IGNORED, st.data())
+@given(SOUP, IGNORED, st.data())
 @settings(max_examples=300)
-def test_whatever_is_handed_back_is_read_as_text_in_the_same_place(text, kind, ignored, data):
-    markup = split_markup(text, kind, ignored)
+def test_whatever_is_handed_back_is_read_as_text_in_the_same_place(text, ignored, data):
+    markup = split_markup(text, "xml", ignored)
     translations = hostile_to(markup, data)
-    again = split_markup(markup.join(translations), kind, ignored)
+    again = split_markup(markup.join(translations), "xml", ignored)
     assert (again.gaps, again.texts) == (markup.gaps, tuple(translations))
+
+
+WORDS = st.lists(st.sampled_from(["ja", "Hund", "7", "犬", "2.", "don't", "--", "&"]), max_size=8)
+INSIDE = st.lists(st.sampled_from(["<b>", "</b>", "<i>", "</i>", "<a x>", "</a>", " ", "ja"]))
+
+
+@given(WORDS, INSIDE, WORDS, INSIDE, st.sampled_from(HOSTILE) | WORDS.map(" ".join))
+@settings(max_examples=300)
+def test_tags_inside_a_text_stay_and_so_do_the_words_of_its_translation(
+    one, inside, two, outside, translation
+):
+    markup = split_markup(" ".join([*one, *inside, *two, *outside]), "html")
+    for passage in markup.passages:
+        rest, words = passage.join(translation), []
+        for tag in passage.tags:
+            before, found, rest = rest.partition(tag.written)
+            assert found
+            words.append(before)
+        written = (
+            passage.stretches
+            if translation == passage.text
+            else (escape_text(translation, "html"),)
+        )
+        assert "".join([*words, rest]) == "".join(written)
+
+
+@given(st.integers(0, 7), st.integers(1, 8), st.integers(0, 7), st.integers(1, 20), st.data())
+def test_an_element_with_words_has_some_in_the_translation(before, inside, behind, after, data):
+    words = [f"w{n}" for n in range(before + inside + behind)]
+    words[before] = f"<b>{words[before]}"
+    words[before + inside - 1] += "</b>"
+    (passage,) = split_markup(" ".join(words), "html").passages
+    translation = " ".join(
+        data.draw(st.sampled_from([f"w{n}", f"x{n}", f"w{n},"])) for n in range(after)
+    )
+    joined = passage.join(translation)
+    if passage.tags:
+        assert re.search(r"<b>[^<]*\w[^<]*</b>", joined)
 
 
 class Events:
@@ -184,3 +224,4 @@ RUNS = st.builds(
 def test_a_huge_run_of_anything_survives(text, kind):
     markup = split_markup(text, kind)
     assert markup.join(markup.texts) == text
+    assert len(markup.join([f"{each.upper()} x" for each in markup.texts])) >= len(text) / 9

@@ -136,6 +136,10 @@ def test_a_language_is_no_wrong_target_for_itself():
         ({"tag_handling": "html", "split_sentences": "1"}, Style("html", "split")),
         ({"tag_handling": "xml", "ignore_tags": ["x"]}, Style("xml", "split", frozenset("x"))),
         (
+            {"tag_handling": "xml", "splitting_tags": "x", "non_splitting_tags": "y"},
+            Style("xml", "split", frozenset(), frozenset("x"), frozenset("y")),
+        ),
+        (
             {"tag_handling": "html", "ignore_tags": "x, keep,,"},
             Style("html", "unwrap", frozenset({"x", "keep"})),
         ),
@@ -227,7 +231,7 @@ def test_the_type_of_model_asked_for_is_named(asked, used):
         {"formality": "prefer_less"},
         {"ignore_tags": ["x"]},  # without tag_handling
         {"splitting_tags": ["x"]},  # without tag_handling
-        {"non_splitting_tags": ["x"]},
+        {"non_splitting_tags": ["x"]},  # without tag_handling
         {"outline_detection": False},
         {"outline_detection": "0"},
         {"preserve_formatting": True},
@@ -245,6 +249,7 @@ def test_what_asks_for_something_else_than_is_done_is_named(given):
         {"context": ""},
         {"formality": "default"},
         {"tag_handling": "xml", "ignore_tags": ["x"], "splitting_tags": ["p"]},
+        {"tag_handling": "xml", "non_splitting_tags": ["x"]},
         {"outline_detection": True},
         {"preserve_formatting": "0"},
         {"custom_instructions": [], "style_id": None},

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from mt.markup import Markup, split_markup
+from mt.markup import split_markup
 
 
 def html(text: str, *ignored: str) -> list[str]:
@@ -21,21 +23,18 @@ def shouted(text: str, kind="html") -> str:
 
 
 def test_tags_stand_in_the_gaps():
-    markup = split_markup("<p>Ein <b>Hund</b> bellt.</p>\n", "html")
-    assert markup == Markup(
-        kind="html",
-        gaps=("<p>", "<b>", "</b>", "</p>\n"),
-        originals=("Ein ", "Hund", " bellt."),
-        texts=("Ein ", "Hund", " bellt."),
-        preformatted=(False, False, False),
-    )
-    assert markup.join(["A ", "dog", " barks."]) == "<p>A <b>dog</b> barks.</p>\n"
+    markup = split_markup("<ul><li>Ein Hund<li>&Auml;hren</ul>\n", "html")
+    assert markup.gaps == ("<ul><li>", "<li>", "</ul>\n")
+    assert markup.texts == ("Ein Hund", "Ähren")
+    assert markup.preformatted == (False, False)
+    assert markup.join(["A dog", "Ears"]) == "<ul><li>A dog<li>Ears</ul>\n"
 
 
 @pytest.mark.parametrize("kind", ["html", "xml"])
 def test_a_text_without_markup_is_one_text(kind):
     assert split_markup("Ja.\n\nNein.", kind).texts == ("Ja.\n\nNein.",)
-    assert split_markup("", kind) == Markup(kind, ("",), (), (), ())
+    nothing = split_markup("", kind)
+    assert (nothing.gaps, nothing.texts) == (("",), ())
 
 
 def test_what_has_no_letter_is_gap():
@@ -44,9 +43,9 @@ def test_what_has_no_letter_is_gap():
 
 @pytest.mark.parametrize("kind", ["html", "xml"])
 def test_texts_are_preformatted_where_line_ends_are_seen(kind):
-    source = "ja<pre>ja <b>ja</b> ja</pre>ja<listing>ja</listing><p>ja</p>"
+    source = "ja<pre>ja <br/>ja</pre>ja<listing>ja</listing><p>ja</p>"
     markup = split_markup(source, kind)
-    assert markup.preformatted == (False, True, True, True, False, True, False)
+    assert markup.preformatted == (False, True, True, False, True, False)
     area = split_markup("<textarea>ja</textarea>ja", kind)  # in HTML left as it is
     assert area.preformatted == ((False,) if kind == "html" else (True, False))
 
@@ -54,6 +53,65 @@ def test_texts_are_preformatted_where_line_ends_are_seen(kind):
 def test_the_translations_have_to_be_as_many_as_the_texts():
     with pytest.raises(AssertionError):
         split_markup("Ja<br>Nein", "html").join(["Yes"])
+
+
+# Tags inside a text
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Er hat <b>keine</b> Zeit.",
+        "<a href=x>Hier</a> ist er.",
+        "<em>Der <b>Hund</b></em> bellt.",
+        "5 <b>Hunde</b>",
+        "Der Hund</b> bellt <i>laut",
+        "H<sub>2</sub>O",
+    ],
+)
+def test_a_sentence_goes_on_over_tags_of_words(source):
+    (text,) = html(f"<p>{source}</p>")
+    assert text == re.sub("<.*?>", "", source)
+    assert shouted(source) == re.sub("(<.*?>)|(.)", lambda m: m[1] or m[2].upper(), source)
+
+
+@pytest.mark.parametrize(
+    ("source", "texts"),
+    [
+        ("<a>Start</a> <a>Hilfe</a> | <a>Suche</a>", ["Start", "Hilfe", "Suche"]),  # a row of links
+        ("Mehr: <span>Start</span><span>Hilfe</span>", ["Mehr: ", "Start", "Hilfe"]),
+        ("<b>Tom</b>", ["Tom"]),
+        ("Ein<br>Hund", ["Ein", "Hund"]),
+        ("Ein <img src=x> Hund", ["Ein ", " Hund"]),
+        ("Ein <code>x</code> Hund", ["Ein ", " Hund"]),
+        ("Ein <!-- x --> Hund", ["Ein ", " Hund"]),
+        ("<p>Ein <b>Hund</b></p><p>bellt</p>", ["Ein Hund", "bellt"]),
+    ],
+)
+def test_a_text_ends_where_tags_part_it(source, texts):
+    assert html(source) == texts
+
+
+def test_a_tag_of_xml_ends_a_text_unless_the_caller_knows_better():
+    source = "<p>Er hat <b>keine</b> Zeit,<x/> Tom.</p>"
+    assert xml(source) == ["Er hat ", "keine", " Zeit,", " Tom."]
+    markup = split_markup(source, "xml", non_splitting_tags=frozenset("bx"))
+    assert markup.texts == ("Er hat keine Zeit, Tom.",)
+    assert markup.join(["He has no time, Tom."]) == "<p>He has <b>no</b> time,<x/> Tom.</p>"
+
+
+def test_a_caller_may_know_of_tags_of_html_too():
+    source = "Er hat <B>keine</B> Zeit, <X>Tom</X>."
+    markup = split_markup(
+        source, "html", splitting_tags=frozenset("B"), non_splitting_tags=frozenset("X")
+    )
+    assert markup.texts == ("Er hat ", "keine", " Zeit, Tom.")
+
+
+def test_tags_stand_where_the_translation_has_their_words():
+    markup = split_markup("<p>Er hat <b>keine</b> Zeit &amp; l&auml;uft.</p>", "html")
+    assert markup.texts == ("Er hat keine Zeit & läuft.",)
+    assert markup.join(["He has no time & runs."]) == "<p>He has <b>no</b> time &amp; runs.</p>"
 
 
 # References and escaping
