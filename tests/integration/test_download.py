@@ -406,7 +406,7 @@ def test_the_command_fetches_and_says_what_there_is(tmp_path):
     assert first.stderr.decode().splitlines() == [
         f"next: mt-train RECIPE --data {tmp_path}/data --output DIR, where RECIPE is one of "
         "tatoeba-de-en, tatoeba-de-en-attention, tatoeba-en-de, "
-        "tatoeba-en-de-attention, tatoeba-en-de-joined, tatoeba-en-language-model"
+        "tatoeba-en-de-attention, tatoeba-en-language-model"
     ]
     assert f"is complete since {record['downloaded']}: nothing to do" in second.stdout.decode()
     assert len(origin.requests) == 1
