@@ -117,7 +117,9 @@ def _points(number: Number, marks: _Marks | None) -> list[str]:
 def _pattern(language: str) -> re.Pattern[str]:
     """Matches every number of a text: "whole" and "fraction", or "other" without one."""
     marks = _MARKS.get(language)
-    between = _SEPARATORS.translate({ord(each): None for each in (marks[1] if marks else ",.")})
+    between = _SEPARATORS.translate(
+        {ord(each): None for each in (marks.fraction if marks else ",.")}
+    )
     grouped = f"[1-9][0-9]{{0,2}}(?:[{between}][0-9]{{3}})+"
     if marks is None:
         return re.compile(f"(?<![0-9])(?P<other>{grouped}(?![0-9])|[0-9]+)")
