@@ -41,7 +41,7 @@ log = logging.getLogger("mt.service")
 WIND_UP_S = 0.5
 """For what is in a worker still: when the app ends, the server has waited for all its requests."""
 READABLE_HEADERS = (
-    *("X-Request-ID", "X-Translation-Pivot", "X-Ignored-Parameters"),
+    *("X-Request-ID", "X-Translation-Pivot", "X-Translation-Flags", "X-Ignored-Parameters"),
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"),
 )
 """Of an answer, besides those that pages of other origins may read of any."""

@@ -108,7 +108,7 @@ async def carry_out(
             )
         )
     _note(request, server, job, outcomes)
-    return Answers(outcomes, admission.headers | _pivots(outcomes))
+    return Answers(outcomes, admission.headers | _remarks(outcomes))
 
 
 def _note(request: Request, server: Server, job: Job, outcomes: Sequence[Outcome]) -> None:
@@ -138,10 +138,14 @@ def _milliseconds(seconds: Iterable[float]) -> float:
     return round(1000 * max(seconds), 1)
 
 
-def _pivots(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    ways = [each.way for each in outcomes if isinstance(each, Answer) and each.way]
-    pivots = sorted({way.pivot for way in ways if way.pivot})
-    return {"X-Translation-Pivot": ", ".join(pivots)} if pivots else {}
+def _remarks(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """What headers say of all texts, for answers that have no place for it."""
+    answers = [each for each in outcomes if isinstance(each, Answer)]
+    found = {
+        "X-Translation-Pivot": {each.way.pivot for each in answers if each.way and each.way.pivot},
+        "X-Translation-Flags": {flag for each in answers for flag in each.flags},
+    }
+    return {name: ", ".join(sorted(values)) for name, values in found.items() if values}
 
 
 def server_of(request: Request) -> Server:

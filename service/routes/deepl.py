@@ -4,8 +4,8 @@ Knows what unmodified DeepL clients send and expect. Does not know the parameter
 (`service.deepl.parameters`), nor how texts are translated (`service.texts.passage`).
 
 What DeepL's answers have no place for is told where its clients do not look: parameters without
-effect in the header X-Ignored-Parameters, and sentences that the translation memory had in
-`segments_from_translation_memory`.
+effect in the header X-Ignored-Parameters, flags of any text in X-Translation-Flags, and sentences
+that the translation memory had in `segments_from_translation_memory`.
 """
 
 from __future__ import annotations

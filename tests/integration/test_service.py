@@ -312,6 +312,26 @@ def test_a_text_by_way_of_a_third_language_says_so():
     ask(conversation, workers, catalogue=stub_catalogue("de-en", "en-fr"))
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/translate", {"q": ["Ja.", "7"]}), ("/v2/translate", {"text": ["Ja.", "7"]})],
+)
+def test_what_deserves_a_second_look_is_named_where_answers_have_no_place_for_it(path, text):
+    ways = {"source": "de", "target": "en", "source_lang": "DE", "target_lang": "EN"}
+
+    async def flagged(client):
+        response = await client.http.post(path, json=text | ways)
+        assert response.headers["x-translation-flags"] == "copied, numbers"
+
+    async def fine(client):
+        response = await client.http.post(path, json=text | ways)
+        assert response.status_code == 200
+        assert "x-translation-flags" not in response.headers
+
+    ask(flagged, StubWorkers(flags=frozenset({"numbers", "copied"})))
+    ask(fine, StubWorkers())
+
+
 def test_a_finished_translation_wins_over_the_model(tmp_path):
     memory = tmp_path / "terms.de-en.tsv"
     memory.write_text("Guten Tag.\tHow do you do?\n", encoding="utf-8")
@@ -351,7 +371,7 @@ def test_other_origins_are_allowed_only_where_the_settings_say_so():
         for name in ("remaining", "limit", "reset"):
             assert f"ratelimit-{name}" in readable
         assert {"retry-after", "x-ignored-parameters", "x-request-id"} < set(readable)
-        assert "x-translation-pivot" in readable
+        assert {"x-translation-pivot", "x-translation-flags"} < set(readable)
 
     ask(refused)
     ask(allowed, cors_origins=("*",))
