@@ -54,16 +54,14 @@ class Waiting(io.BufferedReader):
 
     def __init__(self, raw: _Interruptible) -> None:
         super().__init__(raw)
-        self._raw, self._lines = raw, 0
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        self._lines += line.endswith(b"\n")
-        return line
+        self._raw = raw
 
     def idle(self) -> bool:
         """Whether there is no line now, and nothing says that there will be none."""
-        return self._raw.lines == self._lines and not self._raw.ready()
+        if self._raw.ready():
+            return False
+        with self._raw.not_waiting():  # as an empty buffer would
+            return b"\n" not in self.peek()
 
 
 @contextmanager
@@ -131,22 +129,28 @@ class _Interruptible(io.RawIOBase):
 
     def __init__(self, descriptor: int, signal: int) -> None:
         self._descriptor, self._signal = descriptor, signal
-        self.lines = 0
-        """Line ends that have been read."""
+        self._patience: float | None = None  # seconds that a read waits; None for ever
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        if self._signal in self._wait(None):
-            return 0
-        count = os.readv(self._descriptor, [buffer])
-        self.lines += bytes(buffer[:count]).count(b"\n")
-        return count
+    def readinto(self, buffer: Any) -> int | None:
+        if not (ready := self._wait(self._patience)):
+            return None
+        return 0 if self._signal in ready else os.readv(self._descriptor, [buffer])
 
     def ready(self) -> bool:
         """Whether a read would not have to wait; at the end of the stream, for one."""
         return bool(self._wait(0))
+
+    @contextmanager
+    def not_waiting(self) -> Iterator[None]:
+        """Reads find nothing where they would have to wait."""
+        self._patience = 0
+        try:
+            yield
+        finally:
+            self._patience = None
 
     def _wait(self, seconds: float | None) -> list[int]:
         return select.select([self._descriptor, self._signal], [], [], seconds)[0]

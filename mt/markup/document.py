@@ -138,8 +138,7 @@ def _rows(
     spans: list[Span] = []
     tags: list[Tag] = []
     for span in _spans(text, kind, ignore_tags):
-        tag = _tag(text, spans[-1].end, span.start, kind) if spans else None
-        tag = tag if tag and tag.name in inline else None
+        tag = _tag(text, spans[-1].end, span.start, kind, inline) if spans else None
         if tag is None:
             if spans:
                 yield spans, tags
@@ -158,11 +157,12 @@ def _spans(text: str, kind: Kind, ignore_tags: frozenset[str]) -> Iterator[Span]
             yield Span(start + begin, start + end, preformatted)
 
 
-def _tag(text: str, start: int, end: int, kind: Kind) -> Tag | None:
-    """The tag that text[start:end] is; None if that is more or something else."""
-    # Else it is a reference, and the next tag may be far.
-    token = next_token(text, start, kind) if text.startswith("<", start) else None
-    if token is None or token[:2] != (start, end) or not token.name:
+def _tag(text: str, start: int, end: int, kind: Kind, names: frozenset[str]) -> Tag | None:
+    """The tag of one of the names that text[start:end] is; None if that is more or another."""
+    if not names or not text.startswith("<", start):  # but a reference: the next tag may be far
+        return None
+    token = next_token(text, start, kind)
+    if token is None or token[:2] != (start, end) or token.name not in names:
         return None
     is_alone = token.is_empty and kind == "xml"
     return Tag(text[start:end], Role.OTHER if is_alone else token.role, token.name)
@@ -170,14 +170,16 @@ def _tag(text: str, start: int, end: int, kind: Kind) -> Tag | None:
 
 def _is_one(passage: Passage) -> bool:
     """Whether stretches with tags between them are one text."""
-    texts = passage.read()
-    said = [any(map(str.isalnum, each)) for each in texts]
-    if not passage.tags or sum(said) < 2 or not has_letters("".join(texts)):
+    if not passage.tags:
+        return False
+    said = [any(map(str.isalnum, each)) for each in passage.read]
+    if sum(said) < 2 or not has_letters(passage.text):
         return False
     steps = {Role.START: 1, Role.END: -1, Role.OTHER: 0}
     depths = [*accumulate((steps[tag.role] for tag in passage.tags), initial=0)]
-    outside = any(says for says, depth in zip(said, depths, strict=True) if depth == min(depths))
-    return outside and not _any_touch(texts, passage.tags)
+    outermost = min(depths)
+    outside = any(says for says, depth in zip(said, depths, strict=True) if depth == outermost)
+    return outside and not _any_touch(passage.read, passage.tags)
 
 
 def _any_touch(texts: Sequence[str], tags: Sequence[Tag]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class Tag(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passage:
     """A text to translate, as it is written."""
 
@@ -44,13 +45,13 @@ class Passage:
     @property
     def text(self) -> str:
         """What there is to translate: without tags, references read."""
-        return "".join(self.read())
+        return "".join(self.read)
 
     def join(self, translation: str) -> str:
         """The translation, escaped, with the tags in it; what was written if nothing changed."""
         if translation == self.text:
             return self.written
-        places = _places(self.read(), self.tags, translation)
+        places = _places(self.read, self.tags, translation)
         pieces = []
         for (start, end), tag in zip(
             pairwise((0, *places, len(translation))), (*self.tags, None), strict=True
@@ -58,9 +59,10 @@ class Passage:
             pieces += [escape(translation[start:end], self.kind), tag.written if tag else ""]
         return "".join(pieces)
 
-    def read(self) -> list[str]:
+    @cached_property
+    def read(self) -> tuple[str, ...]:
         """The stretches, their references read."""
-        return [unescape(each, self.kind) for each in self.stretches]
+        return tuple(unescape(each, self.kind) for each in self.stretches)
 
 
 def _places(stretches: Sequence[str], tags: Sequence[Tag], translation: str) -> list[int]:

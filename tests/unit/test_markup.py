@@ -114,6 +114,11 @@ def test_tags_stand_where_the_translation_has_their_words():
     assert markup.join(["He has no time & runs."]) == "<p>He has <b>no</b> time &amp; runs.</p>"
 
 
+def test_elements_in_elements_take_no_longer_than_side_by_side():
+    depth = 100_000
+    assert html("<b>ja " * depth) == ["ja "] * depth  # quadratic time would be minutes
+
+
 # References and escaping
 
 
