@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     translation_memory: Paths = ()
     """TSV or TMX files of finished translations, in the environment separated by ":" as in PATH; a
     segment found there is not translated."""
+    rescore: bool = False
+    """Whether the model that translates back has a say in each translation, where it is served and
+    a request does not say: better ones, for more than twice the time."""
     cache_bytes: int = Field(16 * 2**20, ge=0, le=2**40)
     """Memory for translations of earlier segments, in bytes; 0 keeps none."""
 

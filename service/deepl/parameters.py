@@ -5,7 +5,7 @@ Knows DeepL's names, values and messages. Does not know requests, or how texts a
     text, target_lang, source_lang                  as DeepL; regions of a source do not matter
     split_sentences, tag_handling, ignore_tags,
     splitting_tags, non_splitting_tags              as DeepL; all other tags of XML split
-    model_type                                      named in the answer: a pair has one model
+    model_type                                      as DeepL; a better one is one that is rescored
     show_billed_characters                          they are always shown
     formality: more, less                           refused in DeepL's words: no model knows it
     glossary_id, glossary_ids                       not found
@@ -30,7 +30,7 @@ from service.parameters import Parameters, clean, grouped
 from service.settings import Settings
 from service.texts.catalogue import Catalogue
 from service.texts.cutting import Format, Sentences, Style
-from service.texts.jobs import Job
+from service.texts.jobs import Job, Rescoring
 
 MAX_TEXTS = 50
 MAX_BODY_BYTES = 128 * 1024
@@ -44,6 +44,11 @@ Flag = Literal["0", "1", "false", "true"]
 """What forms, and clients that send JSON like forms, write for a boolean."""
 
 SENTENCES: Mapping[str, Sentences] = {"0": "whole", "1": "split", "nonewlines": "unwrap"}
+RESCORING: Mapping[str, Rescoring] = {
+    "latency_optimized": Rescoring.NEVER,
+    "prefer_quality_optimized": Rescoring.WHERE_POSSIBLE,
+    "quality_optimized": Rescoring.ALWAYS,
+}
 TAGS = ("ignore_tags", "splitting_tags", "non_splitting_tags")
 """Parameters that name elements of markup, in the order of `Style`."""
 REFUSED = (
@@ -61,8 +66,8 @@ class Query:
     """A request's parameters, checked."""
 
     job: Job
-    model_type: str | None
-    """The type of model to name in the answer; None names none."""
+    names_model_type: bool
+    """Whether the answer is to say which type of model was used."""
     ignored: tuple[str, ...]
     """Parameters that ask for what no model here can do."""
 
@@ -85,10 +90,11 @@ def read_query(parameters: Parameters, catalogue: Catalogue, settings: Settings)
     _refuse_what_is_missing(given, source)
     style = _read_style(given)
     _flag(given, "show_billed_characters", default=True)
-    model_type = _choice(given, "model_type", get_args(ModelType)).removeprefix("prefer_")
+    model_type = _choice(given, "model_type", get_args(ModelType))
+    rescoring = RESCORING[model_type] if model_type else Rescoring.usual(settings)
     return Query(
-        Job(texts, source, target, style=style),
-        model_type or None,
+        Job(texts, source, target, rescoring=rescoring, style=style),
+        bool(model_type),
         tuple(_without_effect(given, style.format)),
     )
 

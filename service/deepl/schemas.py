@@ -72,7 +72,10 @@ class TranslateTextBody(BaseModel):
         None, description="Elements that are left as they are, with all they hold."
     )
     model_type: ModelType | None = Field(
-        None, description="Named in the answer; each pair of languages has one model."
+        None,
+        description="A translation is of better quality if the model that translates back has a "
+        "say in it, for more than twice the time. `quality_optimized` is refused where there is no "
+        "such model.",
     )
     formality: Literal["default", "prefer_more", "prefer_less"] | None = Field(
         None, description="Without effect. `more` and `less` are refused."

@@ -21,7 +21,7 @@ from service.server import Server
 from service.settings import Settings
 from service.texts.catalogue import Catalogue, Model, shortened
 from service.texts.cutting import Style
-from service.texts.jobs import AUTO, Job
+from service.texts.jobs import AUTO, Job, Rescoring
 from service.workers.work import Options
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -63,6 +63,7 @@ def read_job(asked: TranslateRequest, server: Server) -> Job:
         target,
         model,
         Options(asked.n_best, _search(asked, last)),
+        _rescoring(asked, server.settings),
         Style(asked.format, asked.sentences),
     )
 
@@ -144,6 +145,19 @@ def _search(asked: TranslateRequest, models: Sequence[Model]) -> tuple[tuple[str
         for name, value in sorted(given.items())
         if any(getattr(model.search, name) != value for model in models)
     )
+
+
+def _rescoring(asked: TranslateRequest, settings: Settings) -> Rescoring:
+    drawn = asked.search.model_dump(exclude_unset=True).get("temperature")
+    if asked.rescore and drawn:
+        raise _invalid(
+            "rescore",
+            "what is drawn leaves nothing to rescore: set rescore to false, or search.temperature "
+            "to 0",
+        )
+    if asked.rescore is None and not drawn:
+        return Rescoring.usual(settings)
+    return Rescoring.ALWAYS if asked.rescore else Rescoring.NEVER
 
 
 def _check_limits(asked: TranslateRequest, settings: Settings) -> None:

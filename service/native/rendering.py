@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import ServiceError
-from service.texts.catalogue import Model
+from service.texts.catalogue import Model, Way
 from service.texts.jobs import Answer, Outcome, Segment
 from service.texts.sharing import Origin
 from service.wires import native_error
@@ -66,7 +66,7 @@ class Renderer:
     def segment(self, segment: Segment) -> Body:
         """A `SegmentResult`."""
         translation, origin = segment.found.translation, segment.found.origin
-        models = () if origin == Origin.MEMORY else segment.way.models
+        way = Way(()) if origin == Origin.MEMORY else segment.way
         return {
             "source": segment.source,
             "translation": translation.text,
@@ -74,7 +74,8 @@ class Renderer:
             "flags": sorted(translation.flags),
             "provenance": {
                 "origin": origin,
-                "models": [model_reference(model, self.engines) for model in models],
+                "models": self._references(way.models),
+                "rescored_by": self._references(way.rescorers),
             },
         }
 
@@ -89,6 +90,9 @@ class Renderer:
     def error_event(self, error: ServiceError) -> Body:
         """An `ErrorEvent`."""
         return {"type": "error"} | self.error(error)
+
+    def _references(self, models: Sequence[Model]) -> list[Body]:
+        return [model_reference(model, self.engines) for model in models]
 
     def _text(self, answer: Answer) -> Body:
         way = answer.way

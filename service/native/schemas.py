@@ -86,6 +86,10 @@ class TranslateRequest(Body):
     n_best: int = Field(1, ge=1, json_schema_extra=of_server(maximum="max_n_best"))
     """Translations of each text: the best one and n_best - 1 alternatives. There may be fewer. No
     more than the beam size, unless they are drawn (`temperature`)."""
+    rescore: bool | None = None
+    """Whether the model that translates back has a say in which hypothesis of the beam is taken (Li
+    and Jurafsky 2016); true is refused where it is not served (`rescored_by` of a model), and where
+    translations are drawn. null is as the server has it."""
     search: SearchOptions = SearchOptions()
 
 
@@ -165,6 +169,8 @@ class Provenance(Body):
     earlier one. memory: the translation memory had it."""
     models: list[ModelReference]
     """The models behind it, in the order of their use: two for a pivot, none for the memory."""
+    rescored_by: list[ModelReference]
+    """Those that had a say in which hypothesis was taken, one for each of the models; or none."""
 
 
 class SegmentResult(Body):
@@ -254,6 +260,8 @@ class ModelDetails(ModelReference):
     target: str = Field(examples=["en"])
     default: bool
     """Whether it is used where a request names neither a model nor a language."""
+    rescored_by: str | None = Field(examples=["en-de"])
+    """Name of the model that can rescore its translations (`rescore`), if there is one."""
     bleu: float | None = Field(examples=[31.4])
     """Of the validation text, by greedy search."""
     signature: str = Field(examples=["nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"])

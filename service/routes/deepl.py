@@ -153,8 +153,9 @@ def _render(query: Query, text: str, answer: Answer) -> dict[str, Any]:
         # Whether asked for or not: DeepL's own clients fail without it.
         "billed_characters": len(text),
     }
-    if query.model_type:
-        rendered["model_type_used"] = query.model_type
+    if query.names_model_type:
+        rescored = answer.way is not None and answer.way.rescorers
+        rendered["model_type_used"] = "quality_optimized" if rescored else "latency_optimized"
     known = sum(segment.found.origin is Origin.MEMORY for segment in answer.segments)
     if known:
         rendered["segments_from_translation_memory"] = known

@@ -34,7 +34,7 @@ from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
 from service.texts.catalogue import shortened
 from service.texts.cutting import Style
-from service.texts.jobs import AUTO, Answer, Job
+from service.texts.jobs import AUTO, Answer, Job, Rescoring
 from service.texts.languages import language_name
 from service.waiting import receive_in_time
 from service.workers.work import Options
@@ -158,6 +158,7 @@ def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
         None if source.strip().lower() == AUTO else _language(source, "source", server),
         _language(target, "target", server),
         options=Options(n_best=1 + alternatives),
+        rescoring=Rescoring.usual(server.settings),
         style=Style(_read_format(parameters.get("format"))),
     )
     server.translation.ways.check(job.source, job.target)

@@ -177,11 +177,13 @@ async def _receive(request: Request, server: Server) -> _Order:
 
 
 def _details(model: Model, server: Server) -> ModelDetails:
+    rescorer = server.translation.catalogue.rescorer(model)
     return ModelDetails(
         **model_reference(model, server.translation.pool.engines),
         source=model.source,
         target=model.target,
         default=model is server.translation.catalogue.default,
+        rescored_by=rescorer.name if rescorer else None,
         bleu=model.bleu,
         signature=model.signature,
         licence=model.licence,

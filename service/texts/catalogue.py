@@ -5,7 +5,8 @@ translate: none of them is a way, and what they speak is no language of the serv
 texts, or how a model is run.
 
 A way is a model, or two where no model translates directly: the text goes through a third
-language, which is said wherever an answer has a place for it.
+language, which is said wherever an answer has a place for it. Each model may have a rescorer: the
+model that translates back, and has a say in which of its hypotheses is taken.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Way(NamedTuple):
     """How to get from one language to another."""
 
     models: tuple[Model, ...]
+    rescorers: tuple[Model, ...] = ()
+    """Of each model; or none at all, and search alone decides."""
 
     @property
     def source(self) -> str:
@@ -166,6 +169,19 @@ class Catalogue:
         pivots = [pivot for pivot in self.languages if self._both(source, pivot, target)]
         pivots.sort(key=lambda pivot: pivot != PREFERRED_PIVOT)
         return Way(self._both(source, pivots[0], target)) if source != target and pivots else None
+
+    def rescorer(self, model: Model) -> Model | None:
+        """The model that can rescore what another writes: it translates back (Li and Jurafsky
+        2016). One that draws its translations, or answers questions, has none."""
+        if model.task != "translate" or model.search.temperature:
+            return None
+        return self._direct.get((model.target, model.source))
+
+    def rescored(self, way: Way) -> Way | None:
+        """The same way with rescorers, if there is one for each of its models."""
+        rescorers = [self.rescorer(model) for model in way.models]
+        found = tuple(each for each in rescorers if each is not None)
+        return way._replace(rescorers=found) if len(found) == len(rescorers) else None
 
     def targets(self, source: str) -> list[str]:
         """The languages that texts in one are translated to."""

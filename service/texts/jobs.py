@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from mt.language import Detection
 from mt.translation import Alternative
 from service.errors import ServiceError
+from service.settings import Settings
 from service.texts.catalogue import Model, Way
 from service.texts.cutting import Style
 from service.texts.sharing import Found
@@ -18,6 +20,21 @@ from service.workers.work import Options
 
 AUTO = "auto"
 """What clients call the source language of texts whose language is to be detected."""
+
+
+class Rescoring(Enum):
+    """Whether models that translate back have a say in a translation."""
+
+    NEVER = auto()
+    WHERE_POSSIBLE = auto()
+    """Where they are served."""
+    ALWAYS = auto()
+    """A text for which they are not served fails."""
+
+    @classmethod
+    def usual(cls, settings: Settings) -> Rescoring:
+        """Where a request does not say."""
+        return cls.WHERE_POSSIBLE if settings.rescore else cls.NEVER
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,7 @@ class Job:
     model: Model | None = None
     """The model to use, which gives both languages; None finds a way."""
     options: Options = field(default_factory=Options)
+    rescoring: Rescoring = Rescoring.NEVER
     style: Style = field(default_factory=Style)
 
 

@@ -18,7 +18,7 @@ from service.errors import ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.catalogue import Way
 from service.texts.cutting import Cut, Style, cut
-from service.texts.jobs import Answer, Job, Outcome, Progress, Segment
+from service.texts.jobs import Answer, Job, Outcome, Progress, Rescoring, Segment
 from service.texts.memory import TranslationMemory
 from service.texts.sharing import Done, Found, Origin, Sharing
 from service.texts.ways import Ways
@@ -104,6 +104,12 @@ class Passage:
                 piece.way = self._ways.find(source, job.target)
             except ServiceError as error:  # of a text whose language was detected
                 piece.refusal = error
+        if piece.way and job.rescoring is not Rescoring.NEVER:
+            try:
+                piece.way = self._ways.rescored(piece.way)
+            except ServiceError as error:
+                if job.rescoring is Rescoring.ALWAYS:
+                    piece.way, piece.refusal = None, error
         if piece.way and piece.way.unsplit:
             piece.cut = cut(text, source, dataclasses.replace(style, sentences="whole"))
         return piece
@@ -143,10 +149,12 @@ class Passage:
         self, way: Way, options: Options, segments: Sequence[str], done: Done
     ) -> None:
         if way.pivot is None:
+            options = _by_rescorer(options, way, 0)
             await self._sharing.translate(way.models[0], options, segments, done=done)
             return
         first, second = way.models
-        middle = await self._sharing.translate(first, Options(), segments, hops=2)
+        usual = _by_rescorer(Options(), way, 0)
+        middle = await self._sharing.translate(first, usual, segments, hops=2)
         halfway: list[tuple[int, Found]] = []
         for index, outcome in enumerate(middle):
             if isinstance(outcome, Found):
@@ -159,7 +167,13 @@ class Passage:
             done(index, _after(before, outcome) if isinstance(outcome, Found) else outcome)
 
         texts = [before.translation.text for _, before in halfway]
+        options = _by_rescorer(options, way, 1)
         await self._sharing.translate(second, options, texts, hops=0, done=done_twice)
+
+
+def _by_rescorer(options: Options, way: Way, leg: int) -> Options:
+    """The options for the model of a way at that place."""
+    return options._replace(rescorer=way.rescorers[leg].name) if way.rescorers else options
 
 
 async def _together(*work: Coroutine[Any, Any, None]) -> None:

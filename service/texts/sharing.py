@@ -43,6 +43,8 @@ class Found(NamedTuple):
     """In a batch, with others."""
 
 
+RESCORED_EFFORT = 2.3
+"""What a translation costs that another model rescores, in translations that none does."""
 Key = tuple[str, Options, str]
 """What makes two wishes the same: the SHA-256 of the model's weights, options, exact segment."""
 Outcome = Found | ServiceError
@@ -153,7 +155,8 @@ def model_effort(model: Model, options: Options) -> float:
     own = model.search.beam_size
     search = dict(options.search)
     drawn = options.n_best if search.get("temperature", model.search.temperature) else 0
-    return float(max(drawn, search.get("beam_size", own)) / own)
+    beam = float(max(drawn, search.get("beam_size", own)) / own)
+    return beam * RESCORED_EFFORT if options.rescorer else beam
 
 
 async def _outcome(task: Task, origin: Origin) -> Outcome:

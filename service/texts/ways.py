@@ -49,6 +49,23 @@ class Ways:
             )
         return way
 
+    def rescored(self, way: Way) -> Way:
+        """The same way, with a model to rescore what each of its models writes.
+
+        Raises:
+            ServiceError: INVALID_REQUEST, there is none for one of them.
+        """
+        if (rescored := self._catalogue.rescored(way)) is None:
+            lacking = next(each for each in way.models if not self._catalogue.rescorer(each))
+            back = f"no model of this server translates {lacking.target} to {lacking.source}"
+            raise ServiceError(
+                Kind.INVALID_REQUEST,
+                f"translations of model {lacking.name} cannot be rescored: "
+                f"{'it draws them' if lacking.search.temperature else back}",
+                field="rescore",
+            )
+        return rescored
+
     def detect(self, text: str) -> Sequence[Detection]:
         """The languages served that a text may be in, likeliest first.
 

@@ -24,6 +24,8 @@ class Options(NamedTuple):
     n_best: int = 1
     search: tuple[tuple[str, Any], ...] = ()
     """Fields of `mt.config.SearchConfig` that differ from the model's own, by name."""
+    rescorer: str = ""
+    """Name of the model that has a say in which hypothesis is taken; empty for none."""
 
 
 class Batch(NamedTuple):

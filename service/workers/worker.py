@@ -19,8 +19,9 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mt.config import EngineName
+from mt.config import EngineName, RerankConfig
 from mt.errors import BundleError, MTError
+from mt.reranking import Reranker
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
 from service.child import become_child
@@ -100,12 +101,17 @@ def translate_batch(translate: Translate, batch: Batch) -> list[Outcome]:
 
 def _translate_by(translators: Mapping[str, Translator]) -> Translate:
     @functools.lru_cache(KEPT_CONFIGURATIONS)
-    def configured(model: str, search: tuple[tuple[str, Any], ...]) -> Translator:
+    def configured(model: str, search: tuple[tuple[str, Any], ...], rescorer: str) -> Translator:
         translator = translators[model]
-        return translator.with_search(translator.search_config.model_copy(update=dict(search)))
+        config = translator.search_config.model_copy(update=dict(search))
+        if rescorer:
+            say = RerankConfig(reverse_model=Path(rescorer))
+            reranker = Reranker(say, reverse=translators[rescorer])
+            translator = translator.with_reranker(reranker)
+        return translator.with_search(config)
 
     def translate(batch: Batch) -> Sequence[SegmentTranslation]:
-        translator = configured(batch.model, batch.options.search)
+        translator = configured(batch.model, batch.options.search, batch.options.rescorer)
         return translator.translate_segments(batch.segments, alternatives=batch.options.n_best - 1)
 
     return translate
@@ -113,8 +119,8 @@ def _translate_by(translators: Mapping[str, Translator]) -> Translate:
 
 def _answer(translate: Translate, request: Any) -> dict[str, Any]:
     started = time.perf_counter()
-    model, (n_best, search), segments = request
-    options = Options(n_best, tuple(map(tuple, search)))
+    model, (n_best, search, rescorer), segments = request
+    options = Options(n_best, tuple(map(tuple, search)), rescorer)
     outcomes = translate_batch(translate, Batch(model, options, tuple(segments)))
     seconds = time.perf_counter() - started
     return {"outcomes": write_outcomes(outcomes), "seconds": seconds}

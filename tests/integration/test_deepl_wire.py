@@ -103,12 +103,35 @@ def test_the_language_of_each_text_is_detected_by_itself():
     ask(conversation)
 
 
-def test_a_type_of_model_is_named_if_one_is_asked_for():
+def test_the_type_of_model_that_was_used_is_named_if_one_is_asked_for():
+    workers = StubWorkers()
+
     async def conversation(client):
-        response = await translate(client, ["ja"], model_type="prefer_quality_optimized")
-        assert response.json()["translations"][0]["model_type_used"] == "quality_optimized"
-        response = await translate(client, ["ja"])
-        assert "model_type_used" not in response.json()["translations"][0]
+        async def used(source, **asked):
+            response = await translate(client, ["ja"], source_lang=source, **asked)
+            return response.json()["translations"][0].get("model_type_used")
+
+        better, faster = "quality_optimized", "latency_optimized"
+        assert await used("DE") is None
+        assert await used("DE", model_type="prefer_quality_optimized") == better
+        assert await used("DE", model_type=better) == better
+        assert await used("DE", model_type=faster) == faster
+        assert await used("FR", model_type="prefer_quality_optimized") == faster
+        assert await used("EN", model_type="quality_optimized") == faster  # nothing to translate
+        rescorers = [batch.options.rescorer for batch in workers.batches]
+        assert rescorers == ["", "en-de", "en-de", "", ""]
+
+    ask(conversation, workers, catalogue=stub_catalogue("de-en", "en-de", "fr-en"), cache_bytes=0)
+
+
+def test_a_better_model_that_there_is_not_is_refused():
+    async def conversation(client):
+        response = await translate(client, ["ja"], model_type="quality_optimized")
+        assert response.status_code == 400
+        assert response.json()["message"] == (
+            "translations of model de-en cannot be rescored: no model of this server translates "
+            "en to de"
+        )
 
     ask(conversation)
 

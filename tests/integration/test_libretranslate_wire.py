@@ -60,6 +60,17 @@ def test_codes_are_lower_cased_and_a_key_is_ignored():
     ask(conversation)
 
 
+def test_a_server_that_rescores_does_so_for_clients_that_cannot_ask():
+    workers = StubWorkers()
+
+    async def conversation(client):
+        await client.translate("ja")
+
+    served = stub_catalogue("de-en", "en-de")
+    ask(conversation, workers, catalogue=served, rescore=True)
+    assert [batch.options.rescorer for batch in workers.batches] == ["en-de"]
+
+
 @pytest.mark.parametrize("count", [2, "2"])
 def test_alternatives_are_given_when_asked_for(count):
     async def conversation(client):

@@ -11,7 +11,9 @@ import uvloop
 
 from mt import Translator
 from mt.bundle import BUNDLED_MODELS, load_bundle
+from mt.config import RerankConfig
 from mt.errors import ConfigError
+from mt.reranking import Reranker
 from service.child import start_child
 from service.errors import ServiceError
 from service.workers.process import ModelProcess, WorkerLostError
@@ -59,6 +61,27 @@ def test_a_worker_translates_as_the_library_does(run):
     assert plain.seconds > 0
     other = model.with_search(model.search_config.model_copy(update={"beam_size": 3}))
     assert two.outcomes == other.translate_segments(SEGMENTS, alternatives=1)
+
+
+def test_a_worker_has_translations_rescored_as_the_library_does():
+    folders = {name: BUNDLED_MODELS / name for name in ("de-en", "en-de")}
+    both = tuple(
+        AssignedModel(name, str(folder), load_bundle(folder).identity)
+        for name, folder in folders.items()
+    )
+    lines = ("Man kann nie wissen.", "Wer hat das Haus gebaut?", "Es regnet schon wieder.")
+
+    async def scenario(worker):
+        rescored = Batch("de-en", Options(n_best=5, rescorer="en-de"), lines)
+        return (await worker.translate(rescored)).outcomes
+
+    with started(Assignment(both, "auto")) as run:
+        outcomes = run(scenario)
+    forth, back = (Translator.load(name, threads=1) for name in folders)
+    config = RerankConfig(reverse_model=folders["en-de"])
+    expected = forth.with_reranker(Reranker(config, back)).translate_segments(lines, alternatives=4)
+    assert outcomes == expected
+    assert outcomes != forth.translate_segments(lines, alternatives=4)
 
 
 def test_what_fails_in_a_worker_fails_alone_and_the_worker_goes_on(run):

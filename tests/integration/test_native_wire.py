@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,7 +48,11 @@ def test_an_answer_says_all_there_is_to_say():
             "translation": source.upper(),
             "score": 0.5,
             "flags": ["copied"],
-            "provenance": {"origin": "model", "models": [model_reference("de-en")]},
+            "provenance": {
+                "origin": "model",
+                "models": [model_reference("de-en")],
+                "rescored_by": [],
+            },
         }
         for source in ("Eins zwei.", "Drei vier.")
     )
@@ -200,6 +204,53 @@ def test_options_are_compared_with_those_of_the_model_that_writes():
     assert [batch.options.search for batch in workers.batches] == [(), ()]
 
 
+# --- Rescoring -----------------------------------------------------------------------------------
+
+
+def rescorers(*requests: dict[str, Any], models: Sequence[str], **settings: object) -> list[str]:
+    """Of each batch, of all requests one after the other."""
+    workers = StubWorkers()
+
+    async def conversation(client):
+        for fields in requests:
+            await translate(client, "hallo", **fields)
+
+    ask(conversation, workers, catalogue=stub_catalogue(*models), cache_bytes=0, **settings)
+    return [batch.options.rescorer for batch in workers.batches]
+
+
+def test_translations_are_rescored_if_the_request_or_else_the_server_says_so():
+    asked: list[dict[str, Any]] = [{}, {"rescore": None}, {"rescore": True}, {"rescore": False}]
+    both = ("de-en", "en-de")
+    assert rescorers(*asked, models=both) == ["", "", "en-de", ""]
+    assert rescorers(*asked, models=both, rescore=True) == ["en-de", "en-de", "en-de", ""]
+    assert rescorers({}, models=("de-en",), rescore=True) == [""]  # by what is not there
+
+
+def test_both_models_of_a_pivot_are_rescored_or_neither():
+    way = {"source": "de", "target": "fr"}
+    there_and_back = ("de-en", "en-de", "en-fr", "fr-en")
+    assert rescorers(way | {"rescore": True}, models=there_and_back) == ["en-de", "fr-en"]
+    assert rescorers(way, models=there_and_back[:3], rescore=True) == ["", ""]
+
+
+def test_what_is_drawn_is_not_rescored():
+    drawn = {"search": {"temperature": 1.0}}
+    assert rescorers(drawn, models=("de-en", "en-de"), rescore=True) == [""]
+
+
+def test_who_rescored_is_told_with_the_segment_and_with_the_model():
+    async def conversation(client):
+        (answer,) = await translate(client, "hallo", rescore=True)
+        provenance = answer["segments"][0]["provenance"]
+        assert provenance["models"] == [model_reference("de-en")]
+        assert provenance["rescored_by"] == [model_reference("en-de")]
+        listed = (await client.http.get("/v1/models")).json()["models"]
+        assert [each["rescored_by"] for each in listed] == ["en-de", "de-en", None]
+
+    ask(conversation, catalogue=stub_catalogue("de-en", "en-de", "fr-en"))
+
+
 # --- Failures ------------------------------------------------------------------------------------
 
 
@@ -255,6 +306,12 @@ REFUSALS: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"texts": "a", "source": "en"}, 400, "unsupported_language", "source"),
     ({"texts": "a", "model": "de-en", "target": "de"}, 400, "unsupported_language", "target"),
     ({"texts": "a", "model": "gpt"}, 404, "not_found", "model"),
+    ({"texts": "a", "rescore": True}, 400, "invalid_request", "rescore"),
+    ({"texts": "a", "rescore": "yes"}, 400, "invalid_request", "rescore"),
+    (
+        {"texts": "a", "rescore": True, "search": {"temperature": 1.0}},
+        *(400, "invalid_request", "rescore"),
+    ),
 ]
 
 
@@ -344,6 +401,7 @@ def test_models_are_listed_with_their_figures():
             "source": "en",
             "target": "fr",
             "default": False,
+            "rescored_by": None,
             "bleu": 31.5,
             "signature": "nrefs:1|case:mixed",
             "licence": "CC0-1.0",

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from mt.bundle import BUNDLED_MODELS
+from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError
 from service.errors import Kind, ServiceError
 from service.settings import Settings, load_settings
@@ -45,6 +46,28 @@ def test_there_is_no_way_of_three_models_and_none_to_where_one_is():
 def test_of_two_models_of_a_pair_the_first_is_used():
     assert names(catalogue("de-en-large", "de-en").way("de", "en")) == ["de-en-large"]
     assert names(catalogue("fr-en", "de-en-b", "de-en-a").way("de", "en")) == ["de-en-b"]
+
+
+def test_a_model_is_rescored_by_the_one_that_translates_back():
+    served = catalogue("de-en", "en-de-large", "en-de", "fr-en")
+    assert served.rescorer(served.model("de-en")).name == "en-de-large"
+    assert served.rescorer(served.model("en-de")).name == "de-en"
+    assert served.rescorer(served.model("fr-en")) is None
+
+
+def test_what_draws_or_answers_is_not_rescored():
+    draws = model("de-en", search=SearchConfig(temperature=1.0))
+    answers = model("fr-en-answers", task="answer")
+    served = Catalogue([draws, model("en-de"), model("en-fr"), answers])
+    assert [served.rescorer(each) for each in (draws, answers)] == [None, None]
+
+
+def test_a_way_is_rescored_at_each_of_its_models_or_at_none():
+    served = catalogue("de-en", "en-de", "en-fr", "fr-en", "en-es")
+    rescored = served.rescored(served.way("de", "fr"))
+    assert names(rescored) == ["de-en", "en-fr"]
+    assert [each.name for each in rescored.rescorers] == ["en-de", "fr-en"]
+    assert served.rescored(served.way("de", "es")) is None
 
 
 def test_languages_begin_with_those_of_the_default_model():

@@ -8,6 +8,7 @@ from service.errors import Kind, ServiceError
 from service.parameters import Parameters
 from service.settings import Settings
 from service.texts.cutting import Style
+from service.texts.jobs import Rescoring
 from support.workers import stub_catalogue
 
 NEEDED = {"text": ["Hallo"], "target_lang": "EN-GB"}
@@ -211,16 +212,19 @@ def test_no_glossary_is_found_and_one_needs_a_source(given):
 
 
 @pytest.mark.parametrize(
-    ("asked", "used"),
+    ("asked", "usually", "rescoring"),
     [
-        (None, None),
-        ("latency_optimized", "latency_optimized"),
-        ("quality_optimized", "quality_optimized"),
-        ("prefer_quality_optimized", "quality_optimized"),
+        (None, False, Rescoring.NEVER),
+        (None, True, Rescoring.WHERE_POSSIBLE),
+        ("latency_optimized", True, Rescoring.NEVER),
+        ("quality_optimized", False, Rescoring.ALWAYS),
+        ("prefer_quality_optimized", False, Rescoring.WHERE_POSSIBLE),
     ],
 )
-def test_the_type_of_model_asked_for_is_named(asked, used):
-    assert read(model_type=asked).model_type == used
+def test_a_model_of_better_quality_is_one_that_is_rescored(asked, usually, rescoring):
+    query = read(model_type=asked, settings=Settings(rescore=usually))
+    assert query.job.rescoring is rescoring
+    assert query.names_model_type == (asked is not None)
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,9 @@ DE_EN, EN_FR = stub_model("de-en"), stub_model("en-fr")
 RENDERER = Renderer("fr", {"de-en": "int8"}, "id-1")
 
 
-def segment(origin=Origin.MODEL, models=(DE_EN,)):
+def segment(origin=Origin.MODEL, models=(DE_EN,), rescorers=()):
     translation = SegmentTranslation((Candidate("A b.", 0.0, 3),), frozenset({"split", "copied"}))
-    return Segment("C d.", Found(translation, origin), Way(models))
+    return Segment("C d.", Found(translation, origin), Way(models, rescorers))
 
 
 def test_a_segment_names_the_models_behind_it_to_the_bit():
@@ -111,14 +111,24 @@ def test_a_segment_names_the_models_behind_it_to_the_bit():
                 {"name": "de-en", "sha256": DE_EN.sha256, "engine": "int8"},
                 {"name": "en-fr", "sha256": EN_FR.sha256, "engine": None},
             ],
+            "rescored_by": [],
         },
     }
 
 
+def test_a_segment_names_the_model_that_rescored_it():
+    provenance = RENDERER.segment(segment(models=(EN_FR,), rescorers=(DE_EN,)))["provenance"]
+    assert provenance["rescored_by"] == [
+        {"name": "de-en", "sha256": DE_EN.sha256, "engine": "int8"}
+    ]
+
+
 def test_no_model_is_behind_what_the_memory_had():
-    assert RENDERER.segment(segment(Origin.MEMORY))["provenance"] == {
+    known = segment(Origin.MEMORY, rescorers=(DE_EN,))
+    assert RENDERER.segment(known)["provenance"] == {
         "origin": "memory",
         "models": [],
+        "rescored_by": [],
     }
 
 

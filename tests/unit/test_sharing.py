@@ -8,7 +8,7 @@ from mt.translation import given
 from service.errors import Kind, ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.cache import Cache
-from service.texts.sharing import Found, Origin, Sharing, model_effort
+from service.texts.sharing import RESCORED_EFFORT, Found, Origin, Sharing, model_effort
 from service.workers.queue import WorkQueue
 from service.workers.work import Options
 from support.workers import stub_model
@@ -119,7 +119,9 @@ def test_what_was_translated_before_comes_from_the_cache():
     assert (texts(outcomes), origins(outcomes)) == (["A"], [Origin.CACHE])
 
 
-@pytest.mark.parametrize("options", [Options(n_best=2), Options(search=(("beam_size", 2),))])
+@pytest.mark.parametrize(
+    "options", [Options(n_best=2), Options(search=(("beam_size", 2),)), Options(rescorer="en-de")]
+)
 def test_other_options_are_other_translations(options):
     async def scenario():
         office = Office()
@@ -257,6 +259,8 @@ def test_how_long_it_took_is_told():
         (Options(search=(("beam_size", 10),)), 2.0),
         (Options(search=(("beam_size", 1),)), 0.2),
         (Options(n_best=20, search=(("temperature", 1.0),)), 4.0),
+        (Options(rescorer="en-de"), RESCORED_EFFORT),
+        (Options(search=(("beam_size", 10),), rescorer="en-de"), 2 * RESCORED_EFFORT),
     ],
 )
 def test_the_effort_is_that_of_the_hypotheses_kept(options, effort):
