@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from mt.config import Segmentation, Task
 from mt.language import has_letters
 from mt.sentence_ends import sentence_ends
+from mt.words import Links
 
 # The white space of Unicode category Zs. All other white space is a break.
 _SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -50,8 +51,9 @@ class Document:
     segments: tuple[str, ...]
     """Sentences in reading order; none is empty or has white space at either end."""
 
-    def join(self, translations: Sequence[str]) -> str:
-        """The text with `translations[i]` in the place of `segments[i]`.
+    def join(self, translations: Sequence[str], links: Sequence[Links] = ()) -> str:
+        """The text with `translations[i]` in the place of `segments[i]`; no matter how their words
+        are linked.
 
         Line ends come from the gaps alone: a line end or tab inside a translation (a model that
         falls back to bytes can write one) becomes a space, so lines never move.

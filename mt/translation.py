@@ -11,12 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from mt.words import Links
+
 
 class Frame(Protocol):
     """What is around the segments of a text, such as `mt.text.Document`."""
 
-    def join(self, translations: Sequence[str]) -> str:
-        """The text with the translations of its segments in their places."""
+    def join(self, translations: Sequence[str], links: Sequence[Links] = ()) -> str:
+        """The text with the translations of its segments in their places.
+
+        Args:
+            links: of the words of each segment and its translation, for a frame that has something
+                to put between them.
+        """
 
 
 class Candidate(NamedTuple):
@@ -27,6 +34,8 @@ class Candidate(NamedTuple):
     """Natural logarithm, summed over the tokens written."""
     length: int
     """Tokens written, the end of each part included."""
+    links: Links = ()
+    """Words of the segment and of the text that belong together, where they were asked for."""
 
 
 class SegmentTranslation(NamedTuple):
@@ -84,7 +93,8 @@ def join(frame: Frame, segments: Sequence[SegmentTranslation]) -> Translation:
     for n in range(max((len(each.candidates) for each in segments), default=1)):
         nth = [each.candidates[min(n, len(each.candidates) - 1)] for each in segments]
         # Different tokens can spell the same text; the first to do so counts.
-        text = frame.join([candidate.text for candidate in nth])
+        texts, links = ([each.text for each in nth], [each.links for each in nth])
+        text = frame.join(texts, links)
         ranked.setdefault(text, mean_probability(nth))
     best, *others = (Alternative(*each) for each in ranked.items())
     flags = frozenset[str]().union(*(each.flags for each in segments))

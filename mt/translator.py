@@ -20,9 +20,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mt.alignment import WordAligner
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.casing import Case, restore
-from mt.config import EngineName, SearchConfig, Segmentation, Task
+from mt.config import EngineName, RerankConfig, SearchConfig, Segmentation, Task
 from mt.copying import digit_rules
 from mt.decoding import SearchTask, decode
 from mt.engine import Engine, load_engine, watchful
@@ -83,6 +84,7 @@ class Translator:
         segmentation: Segmentation = "sentences",
         reranker: Reranker | None = None,
         lexicon_identity: str = "",
+        aligner: WordAligner | None = None,
     ) -> None:
         """Of an engine and the tokenizers it speaks, as `TokenizerPair.writing` gives them."""
         self.name = name
@@ -96,6 +98,7 @@ class Translator:
         self._identity = identity
         self._reranker = reranker
         self._lexicon_identity = lexicon_identity
+        self._aligner = aligner
 
     @classmethod
     def load(
@@ -157,6 +160,7 @@ class Translator:
             task=config.task,
             segmentation=config.segmentation,
             lexicon_identity=joint_identity([bundle.lexicon_identity for bundle in bundles]),
+            aligner=_aligner(bundles[0]),
         )
 
     @classmethod
@@ -187,6 +191,7 @@ class Translator:
             task=config.task,
             segmentation=config.segmentation,
             lexicon_identity=bundle.lexicon_identity,
+            aligner=_aligner(bundle),
         )
 
     @property
@@ -238,6 +243,16 @@ class Translator:
             ConfigError: the decoding options leave nothing to choose among.
         """
         return self._with(self.search_config, reranker)
+
+    def rescored_by(self, reverse: Translator) -> Translator:
+        """The same model, its candidates rescored by one that translates back; `RerankConfig` says
+        how much that counts.
+
+        Raises:
+            ConfigError: the decoding options leave nothing to choose among.
+        """
+        config = RerankConfig(reverse_model=Path(reverse.name))
+        return self.with_reranker(Reranker(config, reverse=reverse))
 
     def with_language_model(
         self,
@@ -295,6 +310,7 @@ class Translator:
             segmentation=segmentation or self.segmentation,
             reranker=reranker and reranker.under(config),
             lexicon_identity=self._lexicon_identity,
+            aligner=self._aligner,
         )
 
     def translate(
@@ -346,13 +362,15 @@ class Translator:
         return score_pairs(self._engine, self._tokenizers, self.search_config, sources, targets)
 
     def translate_segments(
-        self, segments: Sequence[str], *, alternatives: int = 0
+        self, segments: Sequence[str], *, alternatives: int = 0, links: bool = False
     ) -> list[SegmentTranslation]:
         """Translate what somebody else has cut, one SegmentTranslation each, in the same order.
 
         Args:
             segments: as in `mt.text.Document`, of any number of texts.
             alternatives: further translations wanted of each segment.
+            links: whether words are to be linked, as far as a lexical table of the model can tell
+                which belong together; there are none without such a table.
 
         Raises:
             ConfigError: more alternatives than the beam can hold.
@@ -360,7 +378,13 @@ class Translator:
         plans = [self._plan_segment(segment) for segment in segments]
         sources = [source for plan in plans for source in plan.sources]
         results = iter(self.search(sources, n_best=1 + alternatives))
-        return [self._finish_segment(plan, results) for plan in plans]
+        translations = [self._finish_segment(plan, results) for plan in plans]
+        if not links or self._aligner is None:
+            return translations
+        return [
+            _linked(self._aligner, segment, translation)
+            for segment, translation in zip(segments, translations, strict=True)
+        ]
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
@@ -501,6 +525,19 @@ def _check_task(name: str, task: Task) -> None:
             f"{name} is a language model, it translates nothing: use mt-continue, or mt-score "
             "without --source"
         )
+
+
+def _aligner(bundle: Bundle) -> WordAligner | None:
+    return None if bundle.lexicon is None else WordAligner(bundle.lexicon, bundle.tokenizers)
+
+
+def _linked(
+    aligner: WordAligner, segment: str, translation: SegmentTranslation
+) -> SegmentTranslation:
+    candidates = (
+        each._replace(links=aligner.align(segment, each.text)) for each in translation.candidates
+    )
+    return translation._replace(candidates=tuple(candidates))
 
 
 def _unrestored(plan: Plan) -> Plan:

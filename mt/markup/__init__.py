@@ -4,6 +4,7 @@
     references.py   &amp; and its like, read and written
     elements.py     which text is left as it is: scripts, code, whatever says translate="no"
     places.py       which place of a text is which of its translation
+    layout.py       the tags inside a text, put where the translation has their words
     passages.py     a text with tags inside it, and its translation with them
     document.py     a text cut into passages to translate and the gaps between them
 
@@ -12,6 +13,7 @@ is no text to translate is never taken apart and put together again.
 """
 
 from mt.markup.document import Markup, split_markup
+from mt.markup.places import guess_links
 from mt.markup.syntax import Kind
 
-__all__ = ["Kind", "Markup", "split_markup"]
+__all__ = ["Kind", "Markup", "guess_links", "split_markup"]

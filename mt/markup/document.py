@@ -25,9 +25,11 @@ from typing import NamedTuple
 
 from mt.language import has_letters
 from mt.markup.elements import INLINE, Span, text_spans
-from mt.markup.passages import Passage, Tag
+from mt.markup.layout import Tag
+from mt.markup.passages import Passage
 from mt.markup.references import between_unknown
 from mt.markup.syntax import Kind, Role, next_token
+from mt.words import Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,27 @@ class Markup:
         """The texts to translate, of the passages."""
         return tuple(passage.text for passage in self.passages)
 
-    def join(self, translations: Sequence[str]) -> str:
+    @property
+    def has_tags_inside(self) -> bool:
+        """Whether tags stand inside texts, so that linked words tell where they belong."""
+        return any(passage.tags for passage in self.passages)
+
+    def join(self, translations: Sequence[str], links: Sequence[Links | None] | None = None) -> str:
         """The text with `translations[i]` in the place of `texts[i]`, escaped.
 
         A text that comes back unchanged stands there as it was written.
+
+        Args:
+            links: of the words of `texts[i]` and `translations[i]`; None guesses some.
         """
-        assert len(translations) == len(self.passages), (len(translations), len(self.passages))
+        count = len(self.passages)
+        assert len(translations) == count, (len(translations), count)
         pieces = [self.gaps[0]]
-        stretches = zip(self.passages, translations, self.gaps[1:], strict=True)
-        for passage, translation, gap in stretches:
-            pieces += [passage.join(translation), gap]
+        stretches = zip(
+            self.passages, translations, links or [None] * count, self.gaps[1:], strict=True
+        )
+        for passage, translation, linked, gap in stretches:
+            pieces += [passage.join(translation, linked), gap]
         return "".join(pieces)
 
 

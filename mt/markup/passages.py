@@ -1,30 +1,21 @@
 """A text with tags inside it, such as a sentence with a word in bold, and its translation.
 
-Knows which tags belong together. Does not know which may stand inside a text (`document`), nor what
-becomes of a place in the translation (`places`). Tags keep their order, and so lie in each other as
-before; an element with words in it has a word in the translation too, while there are enough.
+Knows how the text is written between tags. Does not know which tags may stand inside a text
+(`document`), nor where they belong in the translation (`layout`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
-from typing import NamedTuple
+from itertools import accumulate
 
-from mt.markup.places import Alignment
+from mt.markup.layout import Placed, Tag, lay_out
+from mt.markup.places import Alignment, guess_links
 from mt.markup.references import escape, unescape
-from mt.markup.syntax import Kind, Role
-
-
-class Tag(NamedTuple):
-    """A tag inside a text."""
-
-    written: str
-    role: Role
-    """OTHER is a tag alone, such as <x/> in XML."""
-    name: str
+from mt.markup.syntax import Kind
+from mt.words import Links
 
 
 @dataclass(frozen=True)
@@ -47,48 +38,30 @@ class Passage:
         """What there is to translate: without tags, references read."""
         return "".join(self.read)
 
-    def join(self, translation: str) -> str:
-        """The translation, escaped, with the tags in it; what was written if nothing changed."""
+    def join(self, translation: str, links: Links | None = None) -> str:
+        """The translation, escaped, with the tags in it; what was written if nothing changed.
+
+        Args:
+            links: of words of `text` and of the translation; None guesses some.
+        """
         if translation == self.text:
             return self.written
-        places = _places(self.read, self.tags, translation)
-        pieces = []
-        for (start, end), tag in zip(
-            pairwise((0, *places, len(translation))), (*self.tags, None), strict=True
-        ):
-            pieces += [escape(translation[start:end], self.kind), tag.written if tag else ""]
-        return "".join(pieces)
+        pieces, end = [], 0
+        for place, tag in self._laid_out(translation, links):
+            pieces += [escape(translation[end:place], self.kind), tag.written]
+            end = place
+        return "".join([*pieces, escape(translation[end:], self.kind)])
 
     @cached_property
     def read(self) -> tuple[str, ...]:
         """The stretches, their references read."""
         return tuple(unescape(each, self.kind) for each in self.stretches)
 
-
-def _places(stretches: Sequence[str], tags: Sequence[Tag], translation: str) -> list[int]:
-    """Where each tag belongs in the translation; in their order."""
-    offsets = [*accumulate(map(len, stretches[:-1]))]
-    if not offsets:
-        return []
-    alignment = Alignment("".join(stretches), translation)
-    places = [alignment.place(offset) for offset in offsets]
-    starts = {}
-    for first, last in _elements(tags):
-        if alignment.has_words(offsets[first], offsets[last]):
-            starts[last] = first
-            places[first], places[last] = alignment.stretch(offsets[first], offsets[last])
-    places = [*accumulate(places, max)]
-    for last, first in starts.items():
-        if places[first] == places[last]:  # pushed together by those before them
-            places[first], places[last] = alignment.word_from(places[first])
-    return [*accumulate(places, max)]
-
-
-def _elements(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:
-    """The start and end tag of each element that has both, those inside before those around."""
-    still_open: list[int] = []
-    for number, tag in enumerate(tags):
-        if tag.role is Role.START:
-            still_open.append(number)
-        elif tag.role is Role.END and still_open and tags[still_open[-1]].name == tag.name:
-            yield still_open.pop(), number
+    def _laid_out(self, translation: str, links: Links | None) -> Sequence[Placed]:
+        if not self.tags:
+            return ()
+        if links is None:
+            links = guess_links(self.text, translation)
+        alignment = Alignment(self.text, translation, links)
+        offsets = [*accumulate(map(len, self.read[:-1]))]
+        return lay_out(self.tags, offsets, alignment)

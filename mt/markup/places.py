@@ -1,37 +1,50 @@
-"""Which place of a text is which of its translation, guessed without knowing either language.
+"""Which place of a text is which of its translation.
 
-Knows words, and where they stand. Does not know markup.
+Knows words, where they stand, and which are linked. Does not know markup.
 
-    anchors      A word or number that both texts have once, and the ends of sentences if both have
-                 as many, are in the same place.
-    between      From one anchor to the next, places keep their proportions. Some words become at
-                 least one, and as many as is their share, around the same middle.
+    linked       A place at a word is at the word that it is linked to. Words between two places
+                 become those that they are linked to, whatever stands among these, and beside
+                 them as many words without a link as these have beside them.
+    between      What is not linked keeps its proportion, from one link to the next of those that
+                 have one order in both texts. Some words become at least one, and as many as is
+                 their share, around the same middle.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
+from mt.words import Links, find_words
+
+MOST_WORDS = 100
+"""Of more words than that it is enough to know their share; of elements in elements, the time that
+takes is bounded by it."""
 _SENTENCE_END = frozenset(".!?\u3002\uff01\uff1f")
 
 
 class Alignment:
     """Places of a text and of its translation."""
 
-    def __init__(self, text: str, translation: str) -> None:
-        self._length, self._end = len(text), len(translation)
-        before, after = ([*_WORD.finditer(each)] for each in (text, translation))
+    def __init__(self, text: str, translation: str, links: Links) -> None:
+        self._length = len(text)
+        self.end = len(translation)
+        """The last place of the translation."""
+        before, after = [*find_words(text)], [*find_words(translation)]
         self._starts = [word.start() for word in before]
         self._ends = [word.end() for word in before]
         self._spans = [word.span() for word in after]
+        self._heard = [word[0][0].isalnum() for word in before]
         self._spoken = [n for n, word in enumerate(after) if word[0][0].isalnum()]
-        self._anchors = dict(_anchors(*([word[0] for word in each] for each in (before, after))))
-        # Between words: an anchor is a place before and one behind it.
-        behind = ((i + n, j + n) for i, j in self._anchors.items() for n in (0, 1))
+        # Links come from elsewhere, where words may have been counted in other parts of the text.
+        sound = [(n, m) for n, m in links if n < len(before) and m < len(after)]
+        self._partners = dict(sound)
+        self._alike = {n for n, m in sound if _same(before[n][0], after[m][0])}
+        self._origins = {m: n for n, m in sound}
+        # Between words: a link is a place before and one behind it.
+        behind = ((n + k, m + k) for n, m in _rising(sorted(sound)) for k in (0, 1))
         self._known = [(0, 0), *behind, (len(before), len(after))]
 
     def place(self, offset: int) -> int:
@@ -42,9 +55,15 @@ class Alignment:
             return 0
         ended = bisect_right(self._ends, offset)
         if ended and self._ends[ended - 1] == offset:  # it clings to the word before it
-            return self._spans[max(0, round(self._number(ended)) - 1)][1]
-        word = round(self._number(bisect_left(self._starts, offset)))
+            usual = max(0, round(self._number(ended)) - 1)
+            return self._spans[self._partners.get(ended - 1, usual)][1]
+        first = bisect_left(self._starts, offset)
+        word = self._partners.get(first, round(self._number(first)))
         return self._spans[word][0] if word < len(self._spans) else self._spans[-1][1]
+
+    def between(self, start: int, end: int) -> tuple[int, int]:
+        """Of two places with nothing between them that is a word."""
+        return self.place(start), self.place(end)
 
     def has_words(self, start: int, end: int) -> bool:
         """Whether there are words between two places, or parts of them."""
@@ -61,15 +80,13 @@ class Alignment:
         first, behind = self._words(start, end)
         if not self._spans:
             return 0, 0
-        low, high = self._number(first), self._number(behind)
-        count = max(1, round(high - low))
-        begin = min(max(0, round((low + high - count) / 2)), len(self._spans) - count)
-        last = begin + count - 1
-        near = bisect_left(self._spoken, begin)
-        if self._spoken and near == bisect_right(self._spoken, last):  # but a comma, for one
-            around = self._spoken[max(0, near - 1) : near + 1]
-            begin = last = min(around, key=lambda word: abs(word - begin))
         exact = self._exactly(start), self._exactly(end)
+        if linked := self._linked(first, behind):
+            begin, last = linked
+            # At an end of the text there is no telling what has moved there.
+            exact = (exact[0] if start else None, exact[1] if end < self._length else None)
+        else:
+            begin, last = self._share(first, behind)
         return (
             self._spans[begin][0] if exact[0] is None else exact[0],
             self._spans[last][1] if exact[1] is None else exact[1],
@@ -78,6 +95,60 @@ class Alignment:
     def _words(self, start: int, end: int) -> tuple[int, int]:
         """The first word between two places, and the first behind."""
         return bisect_right(self._ends, start), bisect_left(self._starts, end)
+
+    def _linked(self, first: int, behind: int) -> tuple[int, int] | None:
+        """First and last of the words that these are linked to, if any: where most of them are
+        together, without a word among them that another is linked to."""
+        inside = range(first, behind)
+        if len(inside) > MOST_WORDS:
+            return None
+        said = (n for n in inside if n in self._partners and self._heard[n])
+        rows: list[list[int]] = []
+        for word in sorted(self._partners[n] for n in said):
+            if rows and self._are_of(inside, rows[-1][-1] + 1, word):
+                rows[-1].append(word)
+            else:
+                rows.append([word])
+        if not rows:
+            return None
+        longest = max(rows, key=len)
+        begin, last = longest[0], longest[-1]
+        while self._origins.get(begin - 1) in inside:  # signs
+            begin -= 1
+        while self._origins.get(last + 1) in inside:
+            last += 1
+        return begin - self._strays(inside, begin, -1), last + self._strays(inside[::-1], last, 1)
+
+    def _strays(self, inside: range, edge: int, step: int) -> int:
+        """How many words beyond an edge have no link, at most as many as on that side of the words
+        that became these."""
+        unlinked = takewhile(lambda n: n not in self._partners, inside)
+        most = sum(self._heard[n] for n in unlinked)
+        beyond = range(edge + step, edge + step * (most + 1), step)
+        return sum(1 for _ in takewhile(self._is_stray, beyond))
+
+    def _is_stray(self, word: int) -> bool:
+        if word in self._origins:
+            return False
+        place = bisect_left(self._spoken, word)
+        return place < len(self._spoken) and self._spoken[place] == word
+
+    def _are_of(self, inside: range, begin: int, end: int) -> bool:
+        """Whether no word of a part of the translation is linked to one outside."""
+        origins = (self._origins.get(word) for word in range(begin, end))
+        return all(n is None or n in inside or not self._heard[n] for n in origins)
+
+    def _share(self, first: int, behind: int) -> tuple[int, int]:
+        """First and last of the words that these become by proportion."""
+        low, high = self._number(first), self._number(behind)
+        count = max(1, round(high - low))
+        begin = min(max(0, round((low + high - count) / 2)), len(self._spans) - count)
+        last = begin + count - 1
+        near = bisect_left(self._spoken, begin)
+        if self._spoken and near == bisect_right(self._spoken, last):  # but a comma, for one
+            around = self._spoken[max(0, near - 1) : near + 1]
+            begin = last = min(around, key=lambda word: abs(word - begin))
+        return begin, last
 
     def _number(self, words: int) -> float:
         """How many words of the translation stand before a place with so many before it."""
@@ -90,18 +161,24 @@ class Alignment:
     def _exactly(self, offset: int) -> int | None:
         """Of what needs no guess: an end of the text, or the inside of a word that both have."""
         if offset in (0, self._length):
-            return offset and self._end
+            return offset and self.end
         word = bisect_right(self._starts, offset) - 1
-        if word not in self._anchors or not self._starts[word] < offset < self._ends[word]:
+        if word not in self._alike or not self._starts[word] < offset < self._ends[word]:
             return None
-        start, end = self._spans[self._anchors[word]]
+        start, end = self._spans[self._partners[word]]
         return min(start + offset - self._starts[word], end)
 
 
-def _anchors(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int]]:
-    """Words that are in the same place, by their numbers, which rise in both texts."""
+def guess_links(text: str, translation: str) -> Links:
+    """Links that need no model: words and numbers that both texts have once, in one order, and the
+    ends of sentences if both have as many."""
+    before, after = ([word[0] for word in find_words(each)] for each in (text, translation))
     folded = [each.casefold() for each in before], [each.casefold() for each in after]
     return _rising(sorted({*_only(*folded), *_sentence_ends(before, after)}))
+
+
+def _same(word: str, other: str) -> bool:
+    return word.casefold() == other.casefold()
 
 
 def _only(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -123,7 +200,7 @@ def _sentence_ends(before: Sequence[str], after: Sequence[str]) -> Iterator[tupl
         yield from zip(here, there, strict=True)
 
 
-def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _rising(pairs: Links) -> list[tuple[int, int]]:
     """The longest row of pairs that rises in both; `pairs` rises in the first."""
     tails: list[int] = []  # the least second number with which a row of each length ends
     rows: list[tuple[tuple[int, int], int]] = []  # each pair, and the one before it in its row

@@ -14,6 +14,7 @@ from mt.translation import SegmentTranslation
 
 ENTRY_BYTES = 600
 """Memory of a candidate besides its characters: records, strings and numbers."""
+LINK_BYTES = 64
 CHARACTER_BYTES = 2
 """Between 1, for Latin text, and 4."""
 
@@ -44,7 +45,9 @@ class Cache:
     def put(self, key: Hashable, source: str, translation: SegmentTranslation) -> None:
         """Keep the translation of a source, at the cost of what was not used for longest."""
         characters = len(source) + sum(len(each.text) for each in translation.candidates)
+        links = sum(len(each.links) for each in translation.candidates)
         size = ENTRY_BYTES * len(translation.candidates) + CHARACTER_BYTES * characters
+        size += LINK_BYTES * links
         if size > self._limit:
             return
         if (before := self._entries.pop(key, None)) is not None:

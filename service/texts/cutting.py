@@ -8,15 +8,16 @@ line end inside a segment, with the white space around it, is not kept: there it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Literal, NamedTuple
 
 from mt.language import has_letters
-from mt.markup import Markup, split_markup
+from mt.markup import Markup, guess_links, split_markup
 from mt.text import Document, split_cells, split_document, whole_document
 from mt.translation import Frame
+from mt.words import Links, find_words
 
 Format = Literal["text", "html", "xml"]
 Sentences = Literal["split", "unwrap", "whole"]
@@ -53,6 +54,8 @@ class Cut(NamedTuple):
     segments: tuple[str, ...]
     frame: Frame
     """Puts the translations of the segments in their places."""
+    wants_links: bool = False
+    """Whether the frame has tags to put between their words."""
 
 
 def cut(text: str, language: str, style: Style) -> Cut:
@@ -74,7 +77,7 @@ def cut(text: str, language: str, style: Style) -> Cut:
         for each, has_lines in zip(markup.texts, markup.preformatted, strict=True)
     ]
     segments = tuple(segment for document in documents for segment in document.segments)
-    return Cut(segments, _MarkedUp(markup, documents))
+    return Cut(segments, _MarkedUp(markup, documents), markup.has_tags_inside)
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,35 @@ class _MarkedUp:
     markup: Markup
     documents: Sequence[Document]
 
-    def join(self, translations: Sequence[str]) -> str:
-        shares = _shares(translations, [len(each.segments) for each in self.documents])
-        texts = (each.join(own) for each, own in zip(self.documents, shares, strict=True))
-        return self.markup.join(list(texts))
+    def join(self, translations: Sequence[str], links: Sequence[Links] = ()) -> str:
+        texts, linked = [], []
+        rest = zip(translations, links or [()] * len(translations), strict=True)
+        for document, passage in zip(self.documents, self.markup.passages, strict=True):
+            own = [*islice(rest, len(document.segments))]
+            texts.append(document.join([translation for translation, _ in own]))
+            linked.append(_links(document, own) if passage.tags else ())
+        return self.markup.join(texts, linked)
 
 
-def _shares(items: Sequence[str], counts: Sequence[int]) -> Iterator[Sequence[str]]:
-    for start, stop in islice(pairwise(accumulate(counts, initial=0)), len(counts)):
-        yield items[start:stop]
+def _links(document: Document, translations: Sequence[tuple[str, Links]]) -> Links:
+    """Of a whole text: what its segments have, or what can be guessed; what stands around them is
+    the same in both."""
+    found: list[tuple[int, int]] = []
+    before = after = 0
+    for gap, segment, (translation, links) in zip(
+        document.gaps, (*document.segments, ""), (*translations, ("", ())), strict=True
+    ):
+        count = _count(gap)
+        found += ((before + n, after + n) for n in range(count))
+        before, after = before + count, after + count
+        links = links or guess_links(segment, translation)
+        found += ((before + n, after + m) for n, m in links)
+        before, after = before + _count(segment), after + _count(translation)
+    return found
+
+
+def _count(text: str) -> int:
+    return sum(1 for _ in find_words(text))
 
 
 def _document(text: str, language: str, sentences: Sentences, letterless: bool) -> Document:

@@ -77,10 +77,11 @@ class Passage:
         else:
             pieces = self._prepare(job)
         ways = dict.fromkeys(piece.way for piece in pieces if piece.way)
+        options = job.options._replace(links=any(piece.cut.wants_links for piece in pieces))
         if len(ways) == 1:
-            await self._translate_by(next(iter(ways)), pieces, job.options, progress)
+            await self._translate_by(next(iter(ways)), pieces, options, progress)
         else:
-            each = (self._translate_by(way, pieces, job.options, progress) for way in ways)
+            each = (self._translate_by(way, pieces, options, progress) for way in ways)
             await _together(*each)
         return [_answer(piece) for piece in pieces]
 
@@ -153,7 +154,7 @@ class Passage:
             await self._sharing.translate(way.models[0], options, segments, done=done)
             return
         first, second = way.models
-        usual = _by_rescorer(Options(), way, 0)
+        usual = _by_rescorer(Options(links=options.links), way, 0)
         middle = await self._sharing.translate(first, usual, segments, hops=2)
         halfway: list[tuple[int, Found]] = []
         for index, outcome in enumerate(middle):
@@ -193,17 +194,20 @@ def _words(text: str, style: Style) -> str:
 
 def _after(first: Found, second: Found) -> Found:
     """The translation of a translation: its flags are those of both, its time is the sum."""
-    candidates = tuple(
-        candidate._replace(
-            log_probability=candidate.log_probability
-            + first.translation.candidates[0].log_probability,
-            length=candidate.length + first.translation.candidates[0].length,
+    middle = first.translation.candidates[0]
+    candidates = []
+    for candidate in second.translation.candidates:
+        onward = dict(candidate.links)
+        candidates.append(
+            candidate._replace(
+                log_probability=candidate.log_probability + middle.log_probability,
+                length=candidate.length + middle.length,
+                links=tuple((n, onward[m]) for n, m in middle.links if m in onward),
+            )
         )
-        for candidate in second.translation.candidates
-    )
     flags = first.translation.flags | second.translation.flags
     return Found(
-        SegmentTranslation(candidates, flags),
+        SegmentTranslation(tuple(candidates), flags),
         second.origin if second.origin == first.origin else Origin.MODEL,
         first.waited_s + second.waited_s,
         first.searched_s + second.searched_s,

@@ -26,6 +26,8 @@ class Options(NamedTuple):
     """Fields of `mt.config.SearchConfig` that differ from the model's own, by name."""
     rescorer: str = ""
     """Name of the model that has a say in which hypothesis is taken; empty for none."""
+    links: bool = False
+    """Whether words of segments and translations are to be linked."""
 
 
 class Batch(NamedTuple):
@@ -80,7 +82,13 @@ def read_outcomes(values: Sequence[Any]) -> list[Outcome]:
         ServiceError(Kind(value["kind"]), value["message"])
         if isinstance(value, dict)
         else SegmentTranslation(
-            tuple(Candidate(*candidate) for candidate in value[0]), frozenset(value[1])
+            tuple(_read_candidate(*candidate) for candidate in value[0]), frozenset(value[1])
         )
         for value in values
     ]
+
+
+def _read_candidate(
+    text: str, log_probability: float, length: int, links: Sequence[Sequence[int]]
+) -> Candidate:
+    return Candidate(text, log_probability, length, tuple((n, m) for n, m in links))

@@ -19,9 +19,8 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mt.config import EngineName, RerankConfig
+from mt.config import EngineName
 from mt.errors import BundleError, MTError
-from mt.reranking import Reranker
 from mt.translation import SegmentTranslation
 from mt.translator import Translator
 from service.child import become_child
@@ -105,22 +104,22 @@ def _translate_by(translators: Mapping[str, Translator]) -> Translate:
         translator = translators[model]
         config = translator.search_config.model_copy(update=dict(search))
         if rescorer:
-            say = RerankConfig(reverse_model=Path(rescorer))
-            reranker = Reranker(say, reverse=translators[rescorer])
-            translator = translator.with_reranker(reranker)
+            translator = translator.rescored_by(translators[rescorer])
         return translator.with_search(config)
 
     def translate(batch: Batch) -> Sequence[SegmentTranslation]:
-        translator = configured(batch.model, batch.options.search, batch.options.rescorer)
-        return translator.translate_segments(batch.segments, alternatives=batch.options.n_best - 1)
+        options = batch.options
+        return configured(batch.model, options.search, options.rescorer).translate_segments(
+            batch.segments, alternatives=options.n_best - 1, links=options.links
+        )
 
     return translate
 
 
 def _answer(translate: Translate, request: Any) -> dict[str, Any]:
     started = time.perf_counter()
-    model, (n_best, search, rescorer), segments = request
-    options = Options(n_best, tuple(map(tuple, search)), rescorer)
+    model, (n_best, search, *others), segments = request
+    options = Options(n_best, tuple(map(tuple, search)), *others)
     outcomes = translate_batch(translate, Batch(model, options, tuple(segments)))
     seconds = time.perf_counter() - started
     return {"outcomes": write_outcomes(outcomes), "seconds": seconds}

@@ -84,6 +84,18 @@ def test_a_worker_has_translations_rescored_as_the_library_does():
     assert outcomes != forth.translate_segments(lines, alternatives=4)
 
 
+def test_a_worker_links_words_as_the_library_does(run):
+    lines = ("Ich habe das Buch gelesen.", "Es regnet.")
+
+    async def scenario(worker):
+        return (await worker.translate(Batch("de-en", Options(2, links=True), lines))).outcomes
+
+    outcomes = run(scenario)
+    model = Translator.load("de-en", threads=1)
+    assert outcomes == model.translate_segments(lines, alternatives=1, links=True)
+    assert all(candidate.links for each in outcomes for candidate in each.candidates)
+
+
 def test_what_fails_in_a_worker_fails_alone_and_the_worker_goes_on(run):
     async def scenario(worker):
         # More candidates than the beam holds: a bug of whoever asks.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mt.words import Links
 from service.clients.keys import sha256_of
 from service.native.schemas import TranslateResult
 from service.texts.catalogue import Catalogue
@@ -158,6 +159,41 @@ def test_markup_and_sentences_are_read_as_asked():
     assert [each["source"] for each in answer["segments"]] == ["eins zwei"]
     (answer,) = translated("Eins zwei. Drei vier.", sentences="whole")
     assert len(answer["segments"]) == 1
+
+
+def turned(text: str) -> str:
+    first, *others = text.split()
+    return " ".join(f"{word}x" for word in (*others, first))
+
+
+def linked_as_turned(text: str, other: str) -> Links:
+    count = len(text.split())
+    return [(n, (n - 1) % count) for n in range(count)]
+
+
+def test_tags_go_with_the_words_that_a_model_links():
+    workers = StubWorkers(convert=turned, link=linked_as_turned)
+    (answer,) = translated("<p><b>eins</b> zwei drei vier</p>", workers, format="html")
+    assert answer["text"] == "<p>zweix dreix vierx <b>einsx</b></p>"
+    assert [batch.options.links for batch in workers.batches] == [True]
+
+
+def test_tags_go_with_their_words_through_a_language_in_between():
+    workers = StubWorkers(convert=turned, link=linked_as_turned)
+
+    async def conversation(client):
+        way = {"source": "de", "target": "fr", "format": "html"}
+        (answer,) = await translate(client, "<p><b>eins</b> zwei drei vier</p>", **way)
+        assert answer["text"] == "<p>dreixx vierxx <b>einsxx</b> zweixx</p>"
+
+    ask(conversation, workers, catalogue=stub_catalogue("de-en", "en-fr"))
+
+
+def test_words_are_linked_only_where_tags_have_to_find_their_place():
+    workers = StubWorkers()
+    for form, text in (("html", "<p>eins zwei</p>"), ("text", "eins <b>zwei</b> drei")):
+        translated(text, workers, format=form)
+    assert [batch.options.links for batch in workers.batches] == [False, False]
 
 
 @pytest.mark.parametrize(

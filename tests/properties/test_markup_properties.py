@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -112,6 +113,42 @@ def test_an_element_with_words_has_some_in_the_translation(before, inside, behin
     joined = passage.join(translation)
     if passage.tags:
         assert re.search(r"<b>[^<]*\w[^<]*</b>", joined)
+
+
+NESTED = st.recursive(
+    st.sampled_from(["ja", "Hund,", " "]),
+    lambda inner: st.lists(inner, max_size=3).map(lambda each: ["<b>", *each, "</b>"]),
+    max_leaves=12,
+)
+LINKED = st.dictionaries(st.integers(0, 12), st.integers(0, 9)).map(
+    lambda pairs: {m: n for n, m in pairs.items()}  # no word is in two of them
+)
+
+
+def numbered(nested: Any, numbers: Iterator[int]) -> str:
+    """Nested elements as XML in which each has a number of its own."""
+    if isinstance(nested, str):
+        return f"{nested} "
+    within = next(numbers)
+    inside = "".join(numbered(each, numbers) for each in nested[1:-1])
+    return f'<b n="{within}">{inside}</b>'
+
+
+def parents(xml: str) -> dict[str, str]:
+    return {each.get("n"): each.getparent().get("n") for each in etree.XML(xml).iter("b")}
+
+
+@given(st.lists(NESTED, max_size=5), LINKED, WORDS.map(" ".join))
+@settings(max_examples=300)
+def test_elements_lie_in_each_other_as_before_however_words_are_linked(nested, links, translation):
+    numbers = itertools.count()
+    text = "so " + "".join(numbered(each, numbers) for each in nested) + "ja"
+    markup = split_markup(f"<p>{text}</p>", "xml", non_splitting_tags=frozenset("b"))
+    assume(len(markup.passages) == 1)
+    joined = markup.join([translation], [[(n, m) for m, n in links.items()]])
+    assert parents(joined) == parents(f"<p>{text}</p>")
+    said = text if translation == markup.texts[0] else escape(translation)
+    assert re.sub("<.*?>", "", joined) == re.sub("<.*?>", "", said)
 
 
 class Events:

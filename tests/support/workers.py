@@ -19,6 +19,7 @@ from pathlib import Path
 from mt.config import SearchConfig
 from mt.errors import MTError
 from mt.translation import Candidate, SegmentTranslation
+from mt.words import Links
 from service.errors import Kind, ServiceError
 from service.texts.catalogue import Catalogue, Model
 from service.workers.process import Done, WorkerLostError
@@ -56,6 +57,8 @@ class StubWorkers:
     """
 
     convert: Callable[[str], str] = str.upper
+    link: Callable[[str, str], Links] = lambda segment, text: ()
+    """Links the words of a segment and its translation, where that is asked for."""
     flags: frozenset[str] = frozenset()
     """Of every translation."""
     fails: str | None = None
@@ -138,8 +141,9 @@ class StubWorker:
         if workers.fails is not None and workers.fails in segment:
             return ServiceError(Kind.INTERNAL, "internal error")
         text = workers.convert(segment)
+        links = tuple(workers.link(segment, text)) if batch.options.links else ()
         candidates = (
-            Candidate(text + (f"#{k}" if k else ""), (k + 1) * math.log(0.5), 1)
+            Candidate(text + (f"#{k}" if k else ""), (k + 1) * math.log(0.5), 1, links)
             for k in range(batch.options.n_best)
         )
         return SegmentTranslation(tuple(candidates), workers.flags)

@@ -3,7 +3,7 @@
 import pytest
 
 from mt.translation import Candidate, SegmentTranslation, given
-from service.texts.cache import CHARACTER_BYTES, ENTRY_BYTES, Cache
+from service.texts.cache import CHARACTER_BYTES, ENTRY_BYTES, LINK_BYTES, Cache
 
 ONE = ENTRY_BYTES + 2 * CHARACTER_BYTES
 """What an entry of one letter in and one letter out takes."""
@@ -38,6 +38,14 @@ def test_more_candidates_take_more():
     cache = Cache(2 * ONE)
     cache.put("a", "a", given("A"))
     cache.put("b", "b", SegmentTranslation((Candidate("B", 0, 1), Candidate("", 0, 1))))
+    assert len(cache) == 1
+
+
+def test_links_take_more():
+    cache = Cache(2 * ONE + LINK_BYTES - 1)
+    linked = SegmentTranslation((Candidate("A", 0, 1, ((0, 0),)),))
+    cache.put("a", "a", linked)
+    cache.put("b", "b", linked)
     assert len(cache) == 1
 
 

@@ -11,7 +11,7 @@ from service.texts.cutting import Style, cut
 
 def shouted(text: str, style: Style) -> str:
     """The text with every segment in capitals."""
-    segments, frame = cut(text, "en", style)
+    segments, frame, _ = cut(text, "en", style)
     return frame.join([segment.upper() for segment in segments])
 
 
@@ -104,12 +104,44 @@ def test_tags_named_keep_what_is_in_them():
     assert shouted("<a>one <x>two</x> three</a>", style) == "<a>ONE <x>two</x> THREE</a>"
 
 
+def test_links_of_segments_tell_where_tags_belong_in_the_whole():
+    text = "Ja.\n\n7.\n\nIch habe\n das <b>Buch</b> gelesen. <i>Er</i> nicht."
+    cut_up, frame, wants_links = cut(text, "de", Style("html"))
+    assert cut_up == ("Ja.", "Ich habe das Buch gelesen.", "Er nicht.")
+    assert wants_links
+    translations = ["Oh yes.", "I read the book.", "Not he."]
+    links = [((0, 1), (1, 2)), ((0, 0), (2, 2), (3, 3), (4, 1), (5, 4)), ((0, 1), (1, 0))]
+    assert (
+        frame.join(translations, links) == "Oh yes.\n\n7.\n\nI read the <b>book</b>. Not <i>he</i>."
+    )
+
+
+def test_links_are_guessed_of_a_segment_that_has_none():
+    text = "Ja. Es kommt heute <b>Tom</b>."
+    _, frame, _ = cut(text, "de", Style("html"))
+    joined = frame.join(["Yes.", "Tom is coming today."], [((0, 0),), ()])
+    assert joined == "Yes. <b>Tom</b> is coming today."
+
+
+def test_links_are_wanted_where_tags_stand_inside_a_text_alone():
+    wants = [
+        cut(text, "de", Style(kind)).wants_links
+        for text, kind in (
+            ("Ja", "text"),
+            ("<p>Ja</p>", "html"),
+            ("<p>Ja, <b>Tom</b></p>", "html"),
+            ("<p>Ja, <b>Tom</b></p>", "xml"),
+        )
+    ]
+    assert wants == [False, False, True, False]
+
+
 TEXTS = st.text("aB7 .-\n\t\r\xa0\u2028<>&;/=\"'", max_size=60)
 
 
 @given(TEXTS, st.sampled_from(["text", "html", "xml"]))
 def test_what_is_not_changed_comes_back_byte_for_byte(text, kind):
-    cut_up, frame = cut(text, "en", Style(kind, "split"))
+    cut_up, frame, _ = cut(text, "en", Style(kind, "split"))
     assert frame.join(list(cut_up)) == text
 
 
@@ -124,7 +156,7 @@ LINES = st.lists(
 
 @given(TEXTS | LINES)
 def test_an_unwrapped_text_keeps_all_that_is_no_segment(text):
-    cut_up, frame = cut(text, "en", Style(sentences="unwrap"))
+    cut_up, frame, _ = cut(text, "en", Style(sentences="unwrap"))
     marked = frame.join(["X"] * len(cut_up))
     words = [re.escape(each).replace(r"\ ", r"\s+") for each in cut_up]
     pairs = zip(map(re.escape, marked.split("X")), [*words, ""], strict=True)
@@ -143,5 +175,5 @@ def letterless_lines(text: str) -> list[str]:
 
 @given(TEXTS, st.sampled_from(["unwrap", "whole"]))
 def test_other_ways_to_read_lines_change_white_space_only(text, sentences):
-    cut_up, frame = cut(text, "en", Style(sentences=sentences))
+    cut_up, frame, _ = cut(text, "en", Style(sentences=sentences))
     assert frame.join(list(cut_up)).split() == text.split()

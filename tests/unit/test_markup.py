@@ -3,6 +3,7 @@ import re
 import pytest
 
 from mt.markup import split_markup
+from mt.markup.places import MOST_WORDS
 
 
 def html(text: str, *ignored: str) -> list[str]:
@@ -112,6 +113,85 @@ def test_tags_stand_where_the_translation_has_their_words():
     markup = split_markup("<p>Er hat <b>keine</b> Zeit &amp; l&auml;uft.</p>", "html")
     assert markup.texts == ("Er hat keine Zeit & läuft.",)
     assert markup.join(["He has no time & runs."]) == "<p>He has <b>no</b> time &amp; runs.</p>"
+
+
+def linked(source: str, translation: str, *links: tuple[int, int]) -> str:
+    (passage,) = split_markup(source, "html").passages
+    return passage.join(translation, links)
+
+
+def test_tags_stand_where_linked_words_do():
+    read = "Ich habe das <b>Buch</b> heute gelesen."
+    links = (0, 0), (2, 2), (3, 3), (4, 4), (5, 1), (6, 5)
+    assert linked(read, "I read the book today.", *links) == "I read the <b>book</b> today."
+    several = "Ich habe <b>das Buch heute</b> gelesen."
+    assert linked(several, "I read the book today.", *links) == "I read <b>the book today</b>."
+
+
+def test_elements_follow_their_words_past_each_other():
+    links = (0, 3), (1, 1), (2, 0), (3, 2)
+    assert (
+        linked("<i>Heute</i> rannte er <b>weg</b>", "he ran off today", *links)
+        == "he ran <b>off</b> <i>today</i>"
+    )
+    assert (
+        linked("<u><i>Heute</i> rannte</u> er <b>weg</b>", "off ran today", (0, 2), (1, 1), (3, 0))
+        == "<b>off</b> <u>ran <i>today</i></u>"
+    )
+
+
+def test_what_stands_among_the_words_of_an_element_is_part_of_it_unless_it_is_of_another():
+    links = (0, 0), (1, 1), (2, 3)
+    assert linked("er <b>lief weg</b>", "he ran far away", *links) == "he <b>ran far away</b>"
+    assert (
+        linked("er <b>lief weit weg</b>", "off far he ran away", (0, 2), (1, 3), (2, 1), (3, 4))
+        == "off far he <b>ran away</b>"
+    )
+
+
+def test_words_without_a_link_go_with_those_beside_them():
+    brother = "Mein <b>kleiner Bruder</b> spielt"
+    links = (0, 0), (2, 2), (3, 3)
+    assert linked(brother, "My younger brother plays", *links) == "My <b>younger brother</b> plays"
+    assert linked("er <b>lief davon</b> und", "he ran off and", (0, 0), (1, 1), (3, 3)) == (
+        "he <b>ran off</b> and"
+    )
+    assert linked("er <b>lief</b> davon", "he ran off", (0, 0), (1, 1)) == "he <b>ran</b> off"
+
+
+def test_signs_of_an_element_stay_with_its_words():
+    assert (
+        linked("er sagt: <b>(weg!)</b>", "(off!) he says:", (3, 0), (4, 1), (5, 2), (6, 3), (0, 4))
+        == "<b>(off!)</b> he says:"
+    )
+
+
+def test_an_element_whose_words_are_not_linked_lies_between_those_that_are():
+    assert linked("er <b>lief</b> weg", "he ran off", (0, 0), (2, 2)) == "he <b>ran</b> off"
+    assert linked("er <b>lief,</b> weg", "he ran, off", (0, 0), (3, 3)) == "he <b>ran,</b> off"
+
+
+def test_a_tag_alone_clings_to_the_word_before_it_or_else_to_the_one_behind():
+    markup = split_markup("er<x/> lief <y/>weg", "xml", non_splitting_tags=frozenset("xy"))
+    assert markup.join(["off ran he"], [((0, 2), (2, 0))]) == "<y/>off ran he<x/>"
+
+
+def test_tags_whose_others_are_elsewhere_keep_their_order():
+    source = "<i>Heute</i> rannte</b> er"
+    (passage,) = split_markup(source + " weg", "html").passages
+    joined = passage.join("he ran off today", [(0, 3), (1, 1), (2, 0), (3, 2)])
+    assert re.findall("<.*?>", joined) == ["<i>", "</i>", "</b>"]
+
+
+def test_links_of_words_that_there_are_not_are_passed_over():
+    assert linked("er <b>lief</b>", "he ran", (7, 0), (0, 7), (1, 1)) == "he <b>ran</b>"
+
+
+def test_words_of_a_long_element_are_told_by_their_share():
+    inside = range(1, 1 + MOST_WORDS)
+    source = f"w0 <b>{' '.join(f'w{n}' for n in inside)} x</b> y"
+    translation = " ".join(["w0", *(f"v{n}" for n in inside), "x", "y"])
+    assert linked(source, translation, (0, 0)).startswith("w0 <b>v1 ")
 
 
 def test_elements_in_elements_take_no_longer_than_side_by_side():

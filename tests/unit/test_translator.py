@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 import mt
 import mt.errors
 import mt.translator
+from mt.alignment import WordAligner
 from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
@@ -682,6 +683,23 @@ def test_a_translator_says_what_it_is():
     assert (real.name, real.source_language, real.target_language) == ("tiny-de-en", "de", "en")
     assert real.engine == "int8"
     assert real.search_config == SearchConfig()
+
+
+def test_words_are_linked_by_the_table_of_the_model_where_asked_for():
+    bundle = tiny_bundle()
+    partners = np.full((120, PARTNERS), PAD, np.uint16)
+    partners[:, 0] = np.arange(120)
+    table = Lexicon(np.array([END], np.uint16), partners)
+    linking = Translator.from_bundle(dataclasses.replace(bundle, lexicon=table))
+    asked = linking.translate_segments(SOURCES[:4], alternatives=1, links=True)
+    plain = linking.translate_segments(SOURCES[:4], alternatives=1)
+    aligner = WordAligner(table, bundle.tokenizers)
+    for source, each, unlinked in zip(SOURCES[:4], asked, plain, strict=True):
+        for candidate, other in zip(each.candidates, unlinked.candidates, strict=True):
+            assert candidate == other._replace(links=aligner.align(source, candidate.text))
+    assert any(each.candidates[0].links for each in asked)
+    without = Translator.from_bundle(bundle)
+    assert without.translate_segments(SOURCES[:4], alternatives=1, links=True) == plain
 
 
 def test_other_decoding_options_are_another_translator():

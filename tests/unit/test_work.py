@@ -12,7 +12,10 @@ from service.workers.work import LENGTH_BYTES, Batch, Options, frame, read_outco
 from service.workers.worker import UnwantedError, translate_batch
 
 FULL = SegmentTranslation(
-    (Candidate("Guten Tag! \u2028 \U0001f600 \ud800", -0.1 - 1e-17, 3), Candidate("", -math.pi, 1)),
+    (
+        Candidate("Guten Tag! \u2028 \U0001f600 \ud800", -0.1 - 1e-17, 3, ((0, 1), (2, 0))),
+        Candidate("", -math.pi, 1),
+    ),
     frozenset({"copied", "split"}),
 )
 
