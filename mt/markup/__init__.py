@@ -3,6 +3,7 @@
     syntax.py       where tags, comments and other markup begin and end
     references.py   &amp; and its like, read and written
     elements.py     which text is left as it is: scripts, code, whatever says translate="no"
+    guesses.py      links of words that need no model
     places.py       which place of a text is which of its translation
     layout.py       the tags inside a text, put where the translation has their words
     passages.py     a text with tags inside it, and its translation with them
@@ -13,7 +14,7 @@ is no text to translate is never taken apart and put together again.
 """
 
 from mt.markup.document import Markup, split_markup
-from mt.markup.places import guess_links
+from mt.markup.guesses import guess_links
 from mt.markup.syntax import Kind
 
 __all__ = ["Kind", "Markup", "guess_links", "split_markup"]

@@ -3,7 +3,7 @@
 Knows which tags belong together. Does not know what becomes of a place in the translation
 (`places`), nor how text is written between tags (`passages`). Elements lie in each other as before;
 side by side they follow the order of their words, which another language may have turned around. An
-element with words in it has a word in the translation too, while there are enough.
+element with words in it has a word in the translation too, unless those beside it leave it none.
 """
 
 from __future__ import annotations
@@ -53,11 +53,9 @@ def _in_order(
     tags: Sequence[Tag], offsets: Sequence[int], ends: Mapping[int, int], alignment: Alignment
 ) -> list[Placed]:
     places = [alignment.place(offset) for offset in offsets]
-    spoken = []
-    for first, last in ends.items():
-        if alignment.has_words(offsets[first], offsets[last]):
-            spoken.append((first, last))
-            places[first], places[last] = alignment.stretch(offsets[first], offsets[last])
+    spoken = [each for each in ends.items() if _speaks(offsets, *each, alignment)]
+    for first, last in spoken:
+        places[first], places[last] = alignment.stretch(offsets[first], offsets[last])
     places = [*accumulate(places, max)]
     for first, last in spoken:
         if places[first] == places[last]:  # pushed together by those before them
@@ -70,11 +68,11 @@ def _as_a_tree(
 ) -> list[Placed]:
     """Elements, and tags that stand alone, are told by the number of their first tag."""
     around = _around(tags, ends)
-    spoken = {n for n in around if alignment.has_words(offsets[n], offsets[ends.get(n, n)])}
+    spoken = {first for first, last in ends.items() if _speaks(offsets, first, last, alignment)}
     wanted = {_ROOT: (0, alignment.end)}
     for n in around:
-        find = alignment.stretch if n in spoken else alignment.between
-        wanted[n] = find(offsets[n], offsets[ends.get(n, n)])
+        start, end = offsets[n], offsets[ends.get(n, n)]
+        wanted[n] = alignment.stretch(start, end) if start < end else (alignment.place(start),) * 2
     for n in reversed(around):  # those inside before those around
         if n in spoken:
             (low, high), (begin, end) = wanted[around[n]], wanted[n]
@@ -138,6 +136,11 @@ def _written(
         if n in ends:
             todo.append((n, True))
             todo += [(child, False) for child in reversed(within[n])]
+
+
+def _speaks(offsets: Sequence[int], first: int, last: int, alignment: Alignment) -> bool:
+    """Whether the element of two tags has words; what has nothing in it may stand in a word."""
+    return offsets[first] < offsets[last] and alignment.speaks(offsets[first], offsets[last])
 
 
 def _elements(tags: Sequence[Tag]) -> Iterator[tuple[int, int]]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
+from mt.markup.guesses import guess_links
 from mt.markup.layout import Placed, Tag, lay_out
-from mt.markup.places import Alignment, guess_links
+from mt.markup.places import Alignment
 from mt.markup.references import escape, unescape
 from mt.markup.syntax import Kind
 from mt.words import Links
@@ -48,6 +49,7 @@ class Passage:
             return self.written
         pieces, end = [], 0
         for place, tag in self._laid_out(translation, links):
+            assert end <= place, (end, place)
             pieces += [escape(translation[end:place], self.kind), tag.written]
             end = place
         return "".join([*pieces, escape(translation[end:], self.kind)])

@@ -13,16 +13,14 @@ Knows words, where they stand, and which are linked. Does not know markup.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
+from mt.markup.guesses import rising
 from mt.words import Links, find_words
 
 MOST_WORDS = 100
 """Of more words than that it is enough to know their share; of elements in elements, the time that
 takes is bounded by it."""
-_SENTENCE_END = frozenset(".!?\u3002\uff01\uff1f")
 
 
 class Alignment:
@@ -37,19 +35,24 @@ class Alignment:
         self._ends = [word.end() for word in before]
         self._spans = [word.span() for word in after]
         self._heard = [word[0][0].isalnum() for word in before]
+        self._heard_before = [*accumulate(self._heard, initial=0)]
         self._spoken = [n for n, word in enumerate(after) if word[0][0].isalnum()]
         # Links come from elsewhere, where words may have been counted in other parts of the text.
         sound = [(n, m) for n, m in links if n < len(before) and m < len(after)]
-        self._partners = dict(sound)
-        self._alike = {n for n, m in sound if _same(before[n][0], after[m][0])}
-        self._origins = {m: n for n, m in sound}
+        self._origins = {m: n for n, m in dict(sound).items()}
+        self._partners = {n: m for m, n in self._origins.items()}
+        pairs = sorted(self._partners.items())
+        self._alike = {n for n, m in pairs if _same(before[n][0], after[m][0])}
         # Between words: a link is a place before and one behind it.
-        behind = ((n + k, m + k) for n, m in _rising(sorted(sound)) for k in (0, 1))
+        behind = ((n + k, m + k) for n, m in rising(pairs) for k in (0, 1))
         self._known = [(0, 0), *behind, (len(before), len(after))]
+        self._linked_words: dict[tuple[int, int], tuple[int, int] | None] = {}
 
     def place(self, offset: int) -> int:
         """Of something between two characters."""
-        if (exact := self._exactly(offset)) is not None:
+        if offset in (0, self._length):
+            return offset and self.end
+        if (exact := self._inside(offset)) is not None:
             return exact
         if not self._spans:
             return 0
@@ -61,14 +64,10 @@ class Alignment:
         word = self._partners.get(first, round(self._number(first)))
         return self._spans[word][0] if word < len(self._spans) else self._spans[-1][1]
 
-    def between(self, start: int, end: int) -> tuple[int, int]:
-        """Of two places with nothing between them that is a word."""
-        return self.place(start), self.place(end)
-
-    def has_words(self, start: int, end: int) -> bool:
-        """Whether there are words between two places, or parts of them."""
+    def speaks(self, start: int, end: int) -> bool:
+        """Whether there are words between two places that are no signs, or parts of such words."""
         first, behind = self._words(start, end)
-        return first < behind
+        return first < behind and self._heard_before[first] < self._heard_before[behind]
 
     def word_from(self, place: int) -> tuple[int, int]:
         """The first word of the translation from a place on; the place alone if there is none."""
@@ -76,21 +75,20 @@ class Alignment:
         return self._spans[self._spoken[first]] if first < len(self._spoken) else (place, place)
 
     def stretch(self, start: int, end: int) -> tuple[int, int]:
-        """Of the words between two places, of which there are some."""
-        first, behind = self._words(start, end)
-        if not self._spans:
-            return 0, 0
-        exact = self._exactly(start), self._exactly(end)
-        if linked := self._linked(first, behind):
+        """Of what is between two places: a single place if that is nothing or nothing is known."""
+        first, behind = words = self._words(start, end)
+        if words not in self._linked_words:
+            self._linked_words[words] = self._linked(first, behind)
+        if linked := self._linked_words[words]:
             begin, last = linked
-            # At an end of the text there is no telling what has moved there.
-            exact = (exact[0] if start else None, exact[1] if end < self._length else None)
-        else:
+        elif self._spoken and self.speaks(start, end):
             begin, last = self._share(first, behind)
-        return (
-            self._spans[begin][0] if exact[0] is None else exact[0],
-            self._spans[last][1] if exact[1] is None else exact[1],
-        )
+        else:
+            return (self.place(start),) * 2
+        span = self._spans[begin][0], self._spans[last][1]
+        exact = self._inside(start), self._inside(end)
+        low, high = (word if at is None else at for word, at in zip(span, exact, strict=True))
+        return (low, high) if low <= high else span  # else parts of two words that changed places
 
     def _words(self, start: int, end: int) -> tuple[int, int]:
         """The first word between two places, and the first behind."""
@@ -102,9 +100,9 @@ class Alignment:
         inside = range(first, behind)
         if len(inside) > MOST_WORDS:
             return None
-        said = (n for n in inside if n in self._partners and self._heard[n])
+        said = [n for n in inside if self._heard[n]] or inside
         rows: list[list[int]] = []
-        for word in sorted(self._partners[n] for n in said):
+        for word in sorted(self._partners[n] for n in said if n in self._partners):
             if rows and self._are_of(inside, rows[-1][-1] + 1, word):
                 rows[-1].append(word)
             else:
@@ -143,12 +141,21 @@ class Alignment:
         low, high = self._number(first), self._number(behind)
         count = max(1, round(high - low))
         begin = min(max(0, round((low + high - count) / 2)), len(self._spans) - count)
-        last = begin + count - 1
-        near = bisect_left(self._spoken, begin)
-        if self._spoken and near == bisect_right(self._spoken, last):  # but a comma, for one
+        near, beyond = bisect_left(self._spoken, begin), bisect_left(self._spoken, begin + count)
+        if beyond - near > MOST_WORDS:
+            return self._spoken[near], self._spoken[beyond - 1]
+        spoken = self._spoken[near:beyond]
+        if not spoken:  # but a comma, for one
             around = self._spoken[max(0, near - 1) : near + 1]
-            begin = last = min(around, key=lambda word: abs(word - begin))
-        return begin, last
+            spoken = [min(around, key=lambda word: abs(word - begin))]
+        inside = range(first, behind)
+        free = [word for word in spoken if self._are_of(inside, word, word + 1)] or spoken[:1]
+        low, high = free[0], free[-1]
+        if not self._heard[first] and low == spoken[0]:
+            low = min(low, begin)
+        if not self._heard[behind - 1] and high == spoken[-1]:
+            high = max(high, begin + count - 1)
+        return low, high
 
     def _number(self, words: int) -> float:
         """How many words of the translation stand before a place with so many before it."""
@@ -158,10 +165,8 @@ class Alignment:
             return high_after
         return low_after + (words - low) * (high_after - low_after) / (high - low)
 
-    def _exactly(self, offset: int) -> int | None:
-        """Of what needs no guess: an end of the text, or the inside of a word that both have."""
-        if offset in (0, self._length):
-            return offset and self.end
+    def _inside(self, offset: int) -> int | None:
+        """Of the inside of a word that both texts have."""
         word = bisect_right(self._starts, offset) - 1
         if word not in self._alike or not self._starts[word] < offset < self._ends[word]:
             return None
@@ -169,50 +174,5 @@ class Alignment:
         return min(start + offset - self._starts[word], end)
 
 
-def guess_links(text: str, translation: str) -> Links:
-    """Links that need no model: words and numbers that both texts have once, in one order, and the
-    ends of sentences if both have as many."""
-    before, after = ([word[0] for word in find_words(each)] for each in (text, translation))
-    folded = [each.casefold() for each in before], [each.casefold() for each in after]
-    return _rising(sorted({*_only(*folded), *_sentence_ends(before, after)}))
-
-
 def _same(word: str, other: str) -> bool:
     return word.casefold() == other.casefold()
-
-
-def _only(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Words that are the same and stand in each text once."""
-    here, there = (
-        {word: n for n, word in enumerate(words) if counts[word] == 1}
-        for words, counts in ((each, Counter(each)) for each in (before, after))
-    )
-    for word, place in here.items():
-        if word in there and any(map(str.isalnum, word)):
-            yield place, there[word]
-
-
-def _sentence_ends(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
-    here, there = (
-        [n for n, word in enumerate(words) if word in _SENTENCE_END] for words in (before, after)
-    )
-    if len(here) == len(there):
-        yield from zip(here, there, strict=True)
-
-
-def _rising(pairs: Links) -> list[tuple[int, int]]:
-    """The longest row of pairs that rises in both; `pairs` rises in the first."""
-    tails: list[int] = []  # the least second number with which a row of each length ends
-    rows: list[tuple[tuple[int, int], int]] = []  # each pair, and the one before it in its row
-    lasts: list[int] = []
-    for pair in pairs:
-        length = bisect_left(tails, pair[1])
-        rows.append((pair, lasts[length - 1] if length else -1))
-        tails[length : length + 1] = [pair[1]]
-        lasts[length : length + 1] = [len(rows) - 1]
-    found = []
-    last = lasts[-1] if lasts else -1
-    while last >= 0:
-        pair, last = rows[last]
-        found.append(pair)
-    return found[::-1]

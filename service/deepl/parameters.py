@@ -92,6 +92,8 @@ def read_query(parameters: Parameters, catalogue: Catalogue, settings: Settings)
     _flag(given, "show_billed_characters", default=True)
     model_type = _choice(given, "model_type", get_args(ModelType))
     rescoring = RESCORING[model_type] if model_type else Rescoring.usual(settings)
+    if rescoring is Rescoring.ALWAYS and source:
+        _check_rescored(source, target, catalogue)
     return Query(
         Job(texts, source, target, rescoring=rescoring, style=style),
         bool(model_type),
@@ -185,6 +187,17 @@ def _without_effect(given: _Given, text_format: str) -> list[str]:
         ),
     } | {name: text_format == "text" and _tags(given, name) for name in TAGS}
     return [name for name, is_asked_for in asked_for.items() if is_asked_for]
+
+
+def _check_rescored(source: str, target: str, catalogue: Catalogue) -> None:
+    """Whether there is a model of better quality; of a language to be detected it is told later."""
+    way = catalogue.way(source, target)
+    if way and not catalogue.rescored(way):
+        raise _unsupported(
+            "model_type",
+            hint=f" Better quality takes models that translate {target.upper()} to "
+            f"{source.upper()}, which this server has not; prefer_quality_optimized goes without.",
+        )
 
 
 def _tags(given: _Given, name: str) -> frozenset[str]:

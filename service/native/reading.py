@@ -148,14 +148,13 @@ def _search(asked: TranslateRequest, models: Sequence[Model]) -> tuple[tuple[str
 
 
 def _rescoring(asked: TranslateRequest, settings: Settings) -> Rescoring:
-    drawn = asked.search.model_dump(exclude_unset=True).get("temperature")
-    if asked.rescore and drawn:
-        raise _invalid(
-            "rescore",
-            "what is drawn leaves nothing to rescore: set rescore to false, or search.temperature "
-            "to 0",
-        )
-    if asked.rescore is None and not drawn:
+    """Of draws, or of a beam of one, there is nothing to choose."""
+    search = asked.search.model_dump(exclude_unset=True)
+    narrow = search.get("temperature") or search.get("beam_size") == 1
+    if asked.rescore and narrow:
+        fault = "search.temperature" if search.get("temperature") else "search.beam_size = 1"
+        raise _invalid("rescore", f"{fault} leaves nothing to rescore: set rescore to false")
+    if asked.rescore is None and not narrow:
         return Rescoring.usual(settings)
     return Rescoring.ALWAYS if asked.rescore else Rescoring.NEVER
 

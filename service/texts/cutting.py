@@ -8,7 +8,8 @@ line end inside a segment, with the white space around it, is not kept: there it
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Literal, NamedTuple
@@ -93,29 +94,34 @@ class _MarkedUp:
         for document, passage in zip(self.documents, self.markup.passages, strict=True):
             own = [*islice(rest, len(document.segments))]
             texts.append(document.join([translation for translation, _ in own]))
-            linked.append(_links(document, own) if passage.tags else ())
+            linked.append(_links(document, own, texts[-1]) if passage.tags else ())
         return self.markup.join(texts, linked)
 
 
-def _links(document: Document, translations: Sequence[tuple[str, Links]]) -> Links:
+def _links(document: Document, translations: Sequence[tuple[str, Links]], joined: str) -> Links:
     """Of a whole text: what its segments have, or what can be guessed; what stands around them is
     the same in both."""
+    text = document.join(document.segments)
+    # Counted in the whole, where the end of a part and the next may be one word.
+    ends, ends_joined = ([word.end() for word in find_words(each)] for each in (text, joined))
     found: list[tuple[int, int]] = []
-    before = after = 0
-    for gap, segment, (translation, links) in zip(
-        document.gaps, (*document.segments, ""), (*translations, ("", ())), strict=True
-    ):
-        count = _count(gap)
-        found += ((before + n, after + n) for n in range(count))
-        before, after = before + count, after + count
-        links = links or guess_links(segment, translation)
-        found += ((before + n, after + m) for n, m in links)
-        before, after = before + _count(segment), after + _count(translation)
+    start = start_joined = 0
+    for part, (translation, links) in _parts(document, translations):
+        first, first_joined = bisect_right(ends, start), bisect_right(ends_joined, start_joined)
+        found += ((first + n, first_joined + m) for n, m in links)
+        start, start_joined = start + len(part), start_joined + len(translation)
     return found
 
 
-def _count(text: str) -> int:
-    return sum(1 for _ in find_words(text))
+def _parts(
+    document: Document, translations: Sequence[tuple[str, Links]]
+) -> Iterator[tuple[str, tuple[str, Links]]]:
+    """Every stretch of a text, what stands for it in the translation, and their links."""
+    for gap, segment, (translation, links) in zip(
+        document.gaps, (*document.segments, ""), (*translations, ("", ())), strict=True
+    ):
+        yield gap, (gap, [(n, n) for n, _ in enumerate(find_words(gap))])
+        yield segment, (translation, links or guess_links(segment, translation))
 
 
 def _document(text: str, language: str, sentences: Sentences, letterless: bool) -> Document:

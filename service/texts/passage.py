@@ -72,18 +72,15 @@ class Passage:
             ServiceError: TOO_LARGE, OVERLOADED; UNSUPPORTED_LANGUAGE, languages cannot be detected.
         """
         effort = 1 if job.style.format == "text" else MARKUP_EFFORT
-        if effort * sum(map(len, job.texts)) > CUT_ASIDE:
-            pieces = await asyncio.to_thread(self._prepare, job)
+        aside = effort * sum(map(len, job.texts)) > CUT_ASIDE
+        pieces = await asyncio.to_thread(self._prepare, job) if aside else self._prepare(job)
+        kinds = dict.fromkeys((piece.way, piece.cut.wants_links) for piece in pieces if piece.way)
+        work = [self._translate_alike(kind, pieces, job.options, progress) for kind in kinds]
+        if len(work) == 1:
+            await work[0]
         else:
-            pieces = self._prepare(job)
-        ways = dict.fromkeys(piece.way for piece in pieces if piece.way)
-        options = job.options._replace(links=any(piece.cut.wants_links for piece in pieces))
-        if len(ways) == 1:
-            await self._translate_by(next(iter(ways)), pieces, options, progress)
-        else:
-            each = (self._translate_by(way, pieces, options, progress) for way in ways)
-            await _together(*each)
-        return [_answer(piece) for piece in pieces]
+            await _together(*work)
+        return await asyncio.to_thread(_answers, pieces) if aside else _answers(pieces)
 
     def _prepare(self, job: Job) -> list[_Piece]:
         return [self._piece(text, job) for text in job.texts]
@@ -115,10 +112,15 @@ class Passage:
             piece.cut = cut(text, source, dataclasses.replace(style, sentences="whole"))
         return piece
 
-    async def _translate_by(
-        self, way: Way, pieces: Sequence[_Piece], options: Options, progress: Progress | None
+    async def _translate_alike(
+        self,
+        kind: tuple[Way, bool],
+        pieces: Sequence[_Piece],
+        options: Options,
+        progress: Progress | None,
     ) -> None:
-        """Translate the segments of all texts that go one way."""
+        """Translate the segments of all texts that go one way, and want links of words or not."""
+        way, links = kind
 
         def note(number: int, place: int, outcome: Found | ServiceError) -> None:
             pieces[number].found[place] = outcome
@@ -128,7 +130,8 @@ class Passage:
 
         unknown: list[tuple[int, int]] = []
         for number, piece in enumerate(pieces):
-            for place, segment in enumerate(piece.cut.segments if piece.way == way else ()):
+            alike = (piece.way, piece.cut.wants_links) == kind
+            for place, segment in enumerate(piece.cut.segments if alike else ()):
                 known = self._remembered(way, segment)
                 if known is None:
                     unknown.append((number, place))
@@ -136,6 +139,7 @@ class Passage:
                     note(number, place, Found(given(known), Origin.MEMORY))
                     self._metrics.memory_hit()
         segments = [pieces[number].cut.segments[place] for number, place in unknown]
+        options = options._replace(links=links)
         await self._search(
             way, options, segments, lambda index, outcome: note(*unknown[index], outcome)
         )
@@ -212,6 +216,10 @@ def _after(first: Found, second: Found) -> Found:
         first.waited_s + second.waited_s,
         first.searched_s + second.searched_s,
     )
+
+
+def _answers(pieces: Sequence[_Piece]) -> list[Outcome]:
+    return [_answer(piece) for piece in pieces]
 
 
 def _answer(piece: _Piece) -> Outcome:

@@ -83,7 +83,7 @@ class Sharing:
             ServiceError: TOO_LARGE or OVERLOADED.
         """
         keys = [(model.sha256, options, segment) for segment in segments]
-        kept = [self._cache.get(key) for key in keys]
+        kept = [self._kept(key) for key in keys]
         tasks, new = self._tasks(model, options, keys, kept)
         if hops and new:
             self._queue.admit(hops * sum(task.cost for task in new.values()))
@@ -101,6 +101,12 @@ class Sharing:
                 if done:
                     done(index, outcomes[-1])
         return outcomes
+
+    def _kept(self, key: Key) -> SegmentTranslation | None:
+        """What the cache has; words that are linked too do no harm."""
+        identity, options, segment = key
+        linked = identity, options._replace(links=True), segment
+        return self._cache.get(key) or (None if options.links else self._cache.get(linked))
 
     def _tasks(
         self,

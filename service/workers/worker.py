@@ -103,9 +103,8 @@ def _translate_by(translators: Mapping[str, Translator]) -> Translate:
     def configured(model: str, search: tuple[tuple[str, Any], ...], rescorer: str) -> Translator:
         translator = translators[model]
         config = translator.search_config.model_copy(update=dict(search))
-        if rescorer:
-            translator = translator.rescored_by(translators[rescorer])
-        return translator.with_search(config)
+        changed = translator.with_search(config)
+        return changed.rescored_by(translators[rescorer]) if rescorer else changed
 
     def translate(batch: Batch) -> Sequence[SegmentTranslation]:
         options = batch.options

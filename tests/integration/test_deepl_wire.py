@@ -129,11 +129,32 @@ def test_a_better_model_that_there_is_not_is_refused():
         response = await translate(client, ["ja"], model_type="quality_optimized")
         assert response.status_code == 400
         assert response.json()["message"] == (
-            "translations of model de-en cannot be rescored: no model of this server translates "
-            "en to de"
+            "Value for 'model_type' not supported. Better quality takes models that translate EN "
+            "to DE, which this server has not; prefer_quality_optimized goes without."
         )
+        detected = await translate(
+            client,
+            ["Ein Hund läuft über die Wiese."],
+            source_lang=None,
+            model_type="quality_optimized",
+        )
+        assert detected.status_code == 400
+        assert "rescored" in detected.json()["message"]
 
     ask(conversation)
+
+
+def test_what_the_memory_had_is_not_of_better_quality(tmp_path):
+    memory = tmp_path / "terms.de-en.tsv"
+    memory.write_text("ja\tYes.\n")
+
+    async def conversation(client):
+        for text, used in (("ja", "latency_optimized"), ("ja\nnein", "quality_optimized")):
+            response = await translate(client, [text], model_type="quality_optimized")
+            assert response.json()["translations"][0]["model_type_used"] == used
+
+    served = stub_catalogue("de-en", "en-de")
+    ask(conversation, catalogue=served, translation_memory=(memory,))
 
 
 def test_sentences_are_cut_as_asked_for():

@@ -189,6 +189,19 @@ def test_tags_go_with_their_words_through_a_language_in_between():
     ask(conversation, workers, catalogue=stub_catalogue("de-en", "en-fr"))
 
 
+def test_texts_of_one_request_are_linked_each_as_it_needs():
+    workers = StubWorkers(convert=turned, link=linked_as_turned)
+    texts = ["<p>eins <b>zwei</b> drei</p>", "<p>eins zwei drei</p>", "<p>vier</p>"]
+    answers = translated(texts, workers, format="html")
+    assert [each["text"] for each in answers] == [
+        "<p><b>zweix</b> dreix einsx</p>",
+        "<p>zweix dreix einsx</p>",
+        "<p>vierx</p>",
+    ]
+    linked = {segment: batch.options.links for batch in workers.batches for segment in batch[2]}
+    assert not linked["vier"]
+
+
 def test_words_are_linked_only_where_tags_have_to_find_their_place():
     workers = StubWorkers()
     for form, text in (("html", "<p>eins zwei</p>"), ("text", "eins <b>zwei</b> drei")):
@@ -270,9 +283,10 @@ def test_both_models_of_a_pivot_are_rescored_or_neither():
     assert rescorers(way, models=there_and_back[:3], rescore=True) == ["", ""]
 
 
-def test_what_is_drawn_is_not_rescored():
-    drawn = {"search": {"temperature": 1.0}}
-    assert rescorers(drawn, models=("de-en", "en-de"), rescore=True) == [""]
+def test_where_there_is_nothing_to_choose_nothing_is_rescored():
+    drawn: dict[str, Any] = {"search": {"temperature": 1.0}}
+    greedy: dict[str, Any] = {"search": {"beam_size": 1}}
+    assert rescorers(drawn, greedy, models=("de-en", "en-de"), rescore=True) == ["", ""]
 
 
 def test_who_rescored_is_told_with_the_segment_and_with_the_model():
@@ -346,6 +360,10 @@ REFUSALS: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"texts": "a", "rescore": "yes"}, 400, "invalid_request", "rescore"),
     (
         {"texts": "a", "rescore": True, "search": {"temperature": 1.0}},
+        *(400, "invalid_request", "rescore"),
+    ),
+    (
+        {"texts": "a", "rescore": True, "search": {"beam_size": 1}},
         *(400, "invalid_request", "rescore"),
     ),
 ]

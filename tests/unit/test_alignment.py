@@ -23,6 +23,11 @@ PAIRS = {
     "buch": ["book"],
     "haus": ["house"],
     "##tür": ["door"],
+    "tommy": ["thomas", "tom"],
+    "tom": ["tom"],
+    "Licht": ["light"],
+    "uhr": [*(f"u{n}" for n in range(10)), "watch", "##maker"],
+    "weit": [*(f"w{n}" for n in range(PARTNERS - 1)), "far"],
     ".": ["."],
     ",": [","],
 }
@@ -34,18 +39,16 @@ class Words:
     def __init__(self, words: Sequence[str]) -> None:
         self.ids = {word: END + 1 + n for n, word in enumerate(dict.fromkeys(words))}
 
-    def __len__(self) -> int:
-        return END + 1 + len(self.ids)
-
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        split = [each.replace("haustür", "haus ##tür").split() for each in texts]
+        words = {"haustür": "haus ##tür", "watchmaker": "watch ##maker"}
+        split = [words.get(each, each).split() for each in texts]
         return [[self.ids.get(piece, UNKNOWN) for piece in pieces] for pieces in split]
 
 
 def aligner() -> WordAligner:
     source = Words(list(PAIRS))
     target = Words([word for words in PAIRS.values() for word in words])
-    partners = np.zeros((len(source), PARTNERS), np.uint16)
+    partners = np.zeros((END + 1 + len(PAIRS), PARTNERS), np.uint16)
     for word, translations in PAIRS.items():
         ids = [target.ids[each] for each in translations]
         partners[source.ids[word], : len(ids)] = ids
@@ -73,11 +76,25 @@ def test_the_likelier_partner_goes_first_and_a_word_has_but_one():
     assert linked("keine keine", "not") == ["keine=not"]
 
 
+def test_a_word_of_several_pieces_costs_their_mean():
+    assert linked("uhr", "watchmaker") == ["uhr=watchmaker"]
+
+
+def test_a_word_that_both_texts_have_costs_no_more_than_the_table_says():
+    assert linked("tommy tom", "tom") == ["tom=tom"]
+
+
+def test_an_unlikely_partner_far_away_is_none():
+    assert linked("weit", "far") == ["weit=far"]
+    assert linked("weit , er er er er er er", "he he he he he he , far")[0] == ",=,"
+
+
 def test_of_equally_likely_words_the_nearer_is_linked():
     assert aligner().align("das buch , das haus", "the house , the book") == (
         *((0, 0), (1, 4), (2, 2)),
         *((3, 3), (4, 1)),
     )
+    assert aligner().align("er das", "the he the") == ((0, 1), (1, 2))
 
 
 def test_a_word_of_several_pieces_is_linked_by_any_and_to_all():
@@ -88,6 +105,11 @@ def test_a_word_of_several_pieces_is_linked_by_any_and_to_all():
 def test_what_nothing_fits_is_not_linked():
     assert linked("er läuft", "he walks") == ["er=he"]
     assert linked("", "he") == linked("er", "") == []
+
+
+def test_texts_too_long_are_not_linked():
+    assert len(aligner().align("er " * 500, "he " * 500)) == 500
+    assert aligner().align("er " * 501, "he " * 500) == ()
 
 
 def test_names_are_linked_by_how_they_are_spelt():
@@ -106,6 +128,7 @@ def test_words_are_known_in_any_case(text):
         "hat=has",
         "zeit=time",
     ]
+    assert linked("LICHT", "LIGHT") == ["LICHT=LIGHT"]
 
 
 def test_words_are_letters_and_digits_and_signs_stand_alone():

@@ -116,6 +116,23 @@ def test_links_of_segments_tell_where_tags_belong_in_the_whole():
     )
 
 
+@pytest.mark.parametrize("yes", ["Yes!", "Yes"])
+def test_links_hold_where_segments_meet_without_a_space(yes):
+    text = "<p>Ja!Nein? Er mag <b>Tom</b> heute.</p>"
+    cut_up, frame, _ = cut(text, "de", Style("html"))
+    assert cut_up == ("Ja!", "Nein?", "Er mag Tom heute.")
+    links = [((0, 0),), ((0, 0),), ((2, 3), (3, 2))]
+    joined = frame.join([yes, "No?", "He likes today Tom."], links)
+    assert joined == f"<p>{yes}No? He likes today <b>Tom</b>.</p>"
+
+
+def test_what_stands_between_segments_is_linked_to_itself():
+    text = "Ja.\n\n<i>7</i>\n\nIch habe das Buch."
+    _, frame, _ = cut(text, "de", Style("html"))
+    joined = frame.join(["Oh yes yes yes.", "I have 6 or 7."], [((0, 1),), ((0, 0),)])
+    assert joined == "Oh yes yes yes.\n\n<i>7</i>\n\nI have 6 or 7."
+
+
 def test_links_are_guessed_of_a_segment_that_has_none():
     text = "Ja. Es kommt heute <b>Tom</b>."
     _, frame, _ = cut(text, "de", Style("html"))

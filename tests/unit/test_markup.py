@@ -159,6 +159,23 @@ def test_words_without_a_link_go_with_those_beside_them():
     assert linked("er <b>lief</b> davon", "he ran off", (0, 0), (1, 1)) == "he <b>ran</b> off"
 
 
+def test_an_element_reaches_around_those_in_it():
+    links = (0, 0), (1, 3), (2, 1), (3, 2)
+    assert linked("<u>a <b>b</b> c</u> d", "A C D B", *links) == "<u>A C D <b>B</b></u>"
+
+
+def test_signs_have_no_say_in_where_words_are():
+    assert (
+        linked("er <b>(lief)!</b> ja", "he ran ja ( ) !", (2, 1), (1, 3), (3, 4), (4, 5), (5, 2))
+        == "he <b>ran</b> ja ( ) !"
+    )
+    assert (
+        linked("er <b>lief weg</b>, ja", "he ran, off ja", (0, 0), (1, 1), (2, 3), (3, 2))
+        == "he <b>ran, off</b> ja"
+    )
+    assert linked("so <b>- Bruder</b>", "so my brother", (0, 0), (2, 2)) == "so my <b>brother</b>"
+
+
 def test_signs_of_an_element_stay_with_its_words():
     assert (
         linked("er sagt: <b>(weg!)</b>", "(off!) he says:", (3, 0), (4, 1), (5, 2), (6, 3), (0, 4))
@@ -171,9 +188,39 @@ def test_an_element_whose_words_are_not_linked_lies_between_those_that_are():
     assert linked("er <b>lief,</b> weg", "he ran, off", (0, 0), (3, 3)) == "he <b>ran,</b> off"
 
 
+def test_words_without_a_link_have_their_share_from_the_end_of_the_link_before():
+    assert linked("a <b>b</b> c d", "a t u v w x y z", (0, 0)) == "a <b>t u</b> v w x y z"
+
+
+def test_what_is_another_elements_is_not_shared():
+    source = "<b>Heute</b> kommt Tom nicht <i>mit</i>"
+    links = (0, 3), (1, 2), (2, 0), (3, 1)
+    assert linked(source, "Tom isn't coming today", *links) == (
+        "Tom isn't <i>coming</i> <b>today</b>"
+    )
+
+
+def test_what_holds_no_word_has_one_place():
+    links = (0, 3), (1, 2), (2, 1), (3, 0)
+    assert linked("er<b> </b>lief <i>weg</i> ja", "ja off ran he", *links) == (
+        "ja <i>off</i> ran he<b></b>"
+    )
+    assert linked("to<b></b>m lief weg", "off ran tom", (0, 2), (2, 0)) == "off ran to<b></b>m"
+
+
+def test_an_end_inside_a_word_that_both_have_is_inside_it():
+    assert linked("offic<b>e ja</b> so", "o\ufb03ce ja so", (0, 0), (1, 1), (2, 2)) == (
+        "o\ufb03ce<b> ja</b> so"
+    )
+    swapped = linked("Tom<b>my und Jer</b>ry", "Jerry and Tommy", (0, 2), (1, 1), (2, 0))
+    assert swapped == "<b>Jerry and Tommy</b>"
+
+
 def test_a_tag_alone_clings_to_the_word_before_it_or_else_to_the_one_behind():
     markup = split_markup("er<x/> lief <y/>weg", "xml", non_splitting_tags=frozenset("xy"))
     assert markup.join(["off ran he"], [((0, 2), (2, 0))]) == "<y/>off ran he<x/>"
+    markup = split_markup("er <y/>lief heute weg", "xml", non_splitting_tags=frozenset("y"))
+    assert markup.join(["off now he ran"], [((1, 3),)]) == "off now he <y/>ran"
 
 
 def test_tags_whose_others_are_elsewhere_keep_their_order():
@@ -181,6 +228,9 @@ def test_tags_whose_others_are_elsewhere_keep_their_order():
     (passage,) = split_markup(source + " weg", "html").passages
     joined = passage.join("he ran off today", [(0, 3), (1, 1), (2, 0), (3, 2)])
     assert re.findall("<.*?>", joined) == ["<i>", "</i>", "</b>"]
+    (passage,) = split_markup("er</i> ja <b>lief</b> <u>weg</u>", "html").passages
+    pushed = passage.join("he off ran away", [(2, 2), (3, 1)])
+    assert pushed == "he</i> off <b>ran</b> <u>away</u>"
 
 
 def test_links_of_words_that_there_are_not_are_passed_over():
@@ -188,10 +238,12 @@ def test_links_of_words_that_there_are_not_are_passed_over():
 
 
 def test_words_of_a_long_element_are_told_by_their_share():
-    inside = range(1, 1 + MOST_WORDS)
-    source = f"w0 <b>{' '.join(f'w{n}' for n in inside)} x</b> y"
-    translation = " ".join(["w0", *(f"v{n}" for n in inside), "x", "y"])
-    assert linked(source, translation, (0, 0)).startswith("w0 <b>v1 ")
+    inside = range(1, 2 + MOST_WORDS)
+    source = f"w0 <b>{' '.join(f'w{n}' for n in inside)}</b> y"
+    translation = " ".join(["w0", *(f"v{n}" for n in inside), "y"])
+    lonely = (0, 0), (MOST_WORDS, 5), (2 + MOST_WORDS, 2 + MOST_WORDS)
+    assert linked(source, translation, *lonely).endswith(f" v{inside[-1]}</b> y")
+    assert " v5</b> " in linked(source.replace(" w7 ", " "), translation, *lonely)
 
 
 def test_elements_in_elements_take_no_longer_than_side_by_side():

@@ -251,6 +251,23 @@ def test_how_long_it_took_is_told():
     assert run(scenario()) == [Found(given("A"), Origin.MODEL, 0.25, 0.5)]
 
 
+def test_a_translation_with_links_serves_whoever_wants_none():
+    async def scenario():
+        office = Office()
+        linked = office.ask("eins", options=Options(links=True))
+        await office.do_batch()
+        await linked
+        assert origins(await office.ask("eins")) == [Origin.CACHE]
+        plain = office.ask("zwei")
+        await office.do_batch()
+        await plain
+        again = office.ask("zwei", options=Options(links=True))
+        await office.do_batch()
+        assert origins(await again) == [Origin.MODEL]
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("options", "effort"),
     [
