@@ -127,10 +127,10 @@ def test_links_hold_where_segments_meet_without_a_space(yes):
 
 
 def test_what_stands_between_segments_is_linked_to_itself():
-    text = "Ja.\n\n<i>7</i>\n\nIch habe das Buch."
+    text = "Ja.\n\n<i>7</i> 8 9\n\nIch habe das Buch."
     _, frame, _ = cut(text, "de", Style("html"))
     joined = frame.join(["Oh yes yes yes.", "I have 6 or 7."], [((0, 1),), ((0, 0),)])
-    assert joined == "Oh yes yes yes.\n\n<i>7</i>\n\nI have 6 or 7."
+    assert joined == "Oh yes yes yes.\n\n<i>7</i> 8 9\n\nI have 6 or 7."
 
 
 def test_links_are_guessed_of_a_segment_that_has_none():

@@ -157,11 +157,19 @@ def test_words_without_a_link_go_with_those_beside_them():
         "he <b>ran off</b> and"
     )
     assert linked("er <b>lief</b> davon", "he ran off", (0, 0), (1, 1)) == "he <b>ran</b> off"
+    assert linked("so <b>lieber Bruder</b>", "so, brother", (0, 0), (2, 2)) == (
+        "so, <b>brother</b>"
+    )
 
 
 def test_an_element_reaches_around_those_in_it():
     links = (0, 0), (1, 3), (2, 1), (3, 2)
     assert linked("<u>a <b>b</b> c</u> d", "A C D B", *links) == "<u>A C D <b>B</b></u>"
+
+
+def test_an_element_without_room_stays_in_the_one_around_it():
+    source = "<u><b>a</b> <i>c</i></u> d"
+    assert linked(source, "A D", (0, 0), (2, 1)) == "<u><b>A</b><i></i></u> D"
 
 
 def test_signs_have_no_say_in_where_words_are():
@@ -186,6 +194,7 @@ def test_signs_of_an_element_stay_with_its_words():
 def test_an_element_whose_words_are_not_linked_lies_between_those_that_are():
     assert linked("er <b>lief</b> weg", "he ran off", (0, 0), (2, 2)) == "he <b>ran</b> off"
     assert linked("er <b>lief,</b> weg", "he ran, off", (0, 0), (3, 3)) == "he <b>ran,</b> off"
+    assert linked("er <b>(lief</b> weg", "he (ran off", (0, 0), (3, 3)) == "he <b>(ran</b> off"
 
 
 def test_words_without_a_link_have_their_share_from_the_end_of_the_link_before():
@@ -205,7 +214,8 @@ def test_what_holds_no_word_has_one_place():
     assert linked("er<b> </b>lief <i>weg</i> ja", "ja off ran he", *links) == (
         "ja <i>off</i> ran he<b></b>"
     )
-    assert linked("to<b></b>m lief weg", "off ran tom", (0, 2), (2, 0)) == "off ran to<b></b>m"
+    assert linked("to<b></b>m lief weg", "off tom ran", (0, 1), (2, 0)) == "off to<b></b>m ran"
+    assert "<b></b>" in linked("to<b></b>m lief weg", "he ran off", (1, 1), (2, 2))
 
 
 def test_an_end_inside_a_word_that_both_have_is_inside_it():
@@ -220,7 +230,8 @@ def test_a_tag_alone_clings_to_the_word_before_it_or_else_to_the_one_behind():
     markup = split_markup("er<x/> lief <y/>weg", "xml", non_splitting_tags=frozenset("xy"))
     assert markup.join(["off ran he"], [((0, 2), (2, 0))]) == "<y/>off ran he<x/>"
     markup = split_markup("er <y/>lief heute weg", "xml", non_splitting_tags=frozenset("y"))
-    assert markup.join(["off now he ran"], [((1, 3),)]) == "off now he <y/>ran"
+    crossed = ((1, 3), (2, 0), (3, 1))
+    assert markup.join(["off now he ran"], [crossed]) == "off now he <y/>ran"
 
 
 def test_tags_whose_others_are_elsewhere_keep_their_order():
