@@ -272,7 +272,9 @@ def test_python_runs_as_printed(block: Block) -> None:
     with contextlib.redirect_stdout(printed):
         exec(compile(block.text, block.place, "exec"), {})
 
-    assert re.fullmatch(r"Good morning\. 0\.\d+ frozenset\(\)\n", printed.getvalue())
+    assert re.fullmatch(
+        r"Good morning\. 0\.\d+ frozenset\(\)\nGood morning\.\n", printed.getvalue()
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
