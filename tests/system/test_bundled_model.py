@@ -55,7 +55,7 @@ def test_everyday_sentences_come_out_right(translator: Translator) -> None:
     expected = {
         "Guten Morgen.": "Good morning.",
         "Ich habe keine Zeit.": "I don't have time.",
-        "Wo ist der Bahnhof?": "Where's the station?",
+        "Wo ist der Bahnhof?": "Where is the station?",
     }
 
     assert dict(zip(expected, _texts(translator, list(expected)), strict=True)) == expected
