@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     segment found there is not translated."""
     rescore: bool = False
     """Whether the model that translates back has a say in each translation, where it is served and
-    a request does not ask for something else: better ones, for more than twice the time."""
+    a request does not ask for something else: better ones, for twice the time."""
     cache_bytes: int = Field(16 * 2**20, ge=0, le=2**40)
     """Memory for translations of earlier segments, in bytes; 0 keeps none."""
 

@@ -74,7 +74,7 @@ class TranslateTextBody(BaseModel):
     model_type: ModelType | None = Field(
         None,
         description="A translation is of better quality if the model that translates back has a "
-        "say in it, for more than twice the time. `quality_optimized` is refused where there is no "
+        "say in it, for twice the time. `quality_optimized` is refused where there is no "
         "such model.",
     )
     formality: Literal["default", "prefer_more", "prefer_less"] | None = Field(

@@ -43,7 +43,7 @@ class Found(NamedTuple):
     """In a batch, with others."""
 
 
-RESCORED_EFFORT = 2.3
+RESCORED_EFFORT = 2.1
 """What a translation costs that another model rescores, in translations that none does."""
 Key = tuple[str, Options, str]
 """What makes two wishes the same: the SHA-256 of the model's weights, options, exact segment."""
