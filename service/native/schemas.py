@@ -89,7 +89,7 @@ class TranslateRequest(Body):
     rescore: bool | None = None
     """Whether the model that translates back has a say in which hypothesis of the beam is taken (Li
     and Jurafsky 2016); true is refused where it is not served (`rescored_by` of a model), and where
-    translations are drawn. null is as the server has it."""
+    there is nothing to choose: of draws, or a beam of one. null is as the server has it."""
     search: SearchOptions = SearchOptions()
 
 
