@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mt.lexicon import Lexicon
 from mt.tokenizer import Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
-from mt.words import Links, find_words
+from mt.words import Links, find_words, is_sign
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Integers: TypeAlias = NDArray[np.int64]
@@ -75,8 +75,8 @@ class WordAligner:
         costs = np.add.reduceat(least[:, places], target_starts, axis=1) / counts
         alike = _alike(before, after)
         costs[alike] = np.minimum(costs[alike], _SAME)
-        speak = [np.array([word[0].isalnum() for word in each]) for each in (before, after)]
-        costs[speak[0][:, None] != speak[1]] = np.inf
+        signs = [np.array([is_sign(word) for word in each]) for each in (before, after)]
+        costs[signs[0][:, None] != signs[1]] = np.inf
         return costs
 
     def _by_rank(self, sources: Integers, different: Integers) -> Floats:

@@ -16,6 +16,11 @@ Links: TypeAlias = Sequence[tuple[int, int]]
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 
+def is_sign(word: str) -> bool:
+    """Whether a word is none that is spoken: a comma, for one."""
+    return not word[0].isalnum()
+
+
 def find_words(text: str) -> Iterator[re.Match[str]]:
     """The words of a text, in order; a sign such as a comma is one too."""
     return _WORD.finditer(text)

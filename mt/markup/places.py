@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate, takewhile
 
 from mt.markup.guesses import rising
-from mt.words import Links, find_words
+from mt.words import Links, find_words, is_sign
 
 MOST_WORDS = 100
 """Of more words than that it is enough to know their share; of elements in elements, the time that
@@ -34,9 +34,9 @@ class Alignment:
         self._starts = [word.start() for word in before]
         self._ends = [word.end() for word in before]
         self._spans = [word.span() for word in after]
-        self._heard = [word[0][0].isalnum() for word in before]
+        self._heard = [not is_sign(word[0]) for word in before]
         self._heard_before = [*accumulate(self._heard, initial=0)]
-        self._spoken = [n for n, word in enumerate(after) if word[0][0].isalnum()]
+        self._spoken = [n for n, word in enumerate(after) if not is_sign(word[0])]
         # Links come from elsewhere, where words may have been counted in other parts of the text.
         sound = [(n, m) for n, m in links if n < len(before) and m < len(after)]
         self._origins = {m: n for n, m in dict(sound).items()}

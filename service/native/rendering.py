@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import ServiceError
-from service.texts.catalogue import Model, Way
+from service.texts.catalogue import Model
 from service.texts.jobs import Answer, Outcome, Segment
-from service.texts.sharing import Origin
 from service.wires import native_error
 
 Body = dict[str, Any]
@@ -66,7 +65,7 @@ class Renderer:
     def segment(self, segment: Segment) -> Body:
         """A `SegmentResult`."""
         translation, origin = segment.found.translation, segment.found.origin
-        way = Way(()) if origin == Origin.MEMORY else segment.way
+        way = segment.written_by
         return {
             "source": segment.source,
             "translation": translation.text,

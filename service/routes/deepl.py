@@ -154,8 +154,7 @@ def _render(query: Query, text: str, answer: Answer) -> dict[str, Any]:
         "billed_characters": len(text),
     }
     if query.names_model_type:
-        written = (each for each in answer.segments if each.found.origin is not Origin.MEMORY)
-        rescored = any(each.way.rescorers for each in written)
+        rescored = any(each.written_by.rescorers for each in answer.segments)
         rendered["model_type_used"] = "quality_optimized" if rescored else "latency_optimized"
     known = sum(segment.found.origin is Origin.MEMORY for segment in answer.segments)
     if known:

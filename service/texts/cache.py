@@ -15,6 +15,7 @@ from mt.translation import SegmentTranslation
 ENTRY_BYTES = 600
 """Memory of a candidate besides its characters: records, strings and numbers."""
 LINK_BYTES = 64
+"""Memory of two linked words."""
 CHARACTER_BYTES = 2
 """Between 1, for Latin text, and 4."""
 

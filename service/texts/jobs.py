@@ -15,7 +15,7 @@ from service.errors import ServiceError
 from service.settings import Settings
 from service.texts.catalogue import Model, Way
 from service.texts.cutting import Style
-from service.texts.sharing import Found
+from service.texts.sharing import Found, Origin
 from service.workers.work import Options
 
 AUTO = "auto"
@@ -59,6 +59,11 @@ class Segment:
     source: str
     found: Found
     way: Way
+
+    @property
+    def written_by(self) -> Way:
+        """The models behind the translation; none of what the memory had."""
+        return Way(()) if self.found.origin is Origin.MEMORY else self.way
 
 
 @dataclass(frozen=True)
