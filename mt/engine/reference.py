@@ -18,6 +18,7 @@ from mt.engine.shortlist import shortlists
 from mt.errors import ConfigError
 from mt.lexicon import Lexicon
 from mt.model import DecoderState, Model
+from mt.search import best_of_each
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 
@@ -106,11 +107,10 @@ class TorchEngine:
         They fall along a row; of equal ones the lower id comes first.
         """
         scores, state = self._step(previous, state)
-        values, ids = scores.topk(min(k + 1, scores.shape[1]), dim=1)
-        if (values[:, 1:] == values[:, :-1]).any():
-            # Rare. Which of equal values topk takes, and in which order, is nowhere promised.
-            values, ids = scores.sort(dim=1, descending=True, stable=True)
-        return ids[:, :k].cpu().numpy(), values[:, :k].cpu().numpy(), state
+        if scores.device.type == "cpu":
+            return *best_of_each(scores.numpy(), k), state
+        values, ids = best_by_topk(scores, k)
+        return ids.cpu().numpy(), values.cpu().numpy(), state
 
     @torch.inference_mode()
     def _step(
@@ -130,3 +130,15 @@ class TorchEngine:
         for row, ids in zip(forbidden, shortlists(self._lexicon, sources, shortlist), strict=True):
             row[ids] = False
         return forbidden.to(self._device)
+
+
+def best_by_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values and ids of the C best of each row of scores [N, V], of equal ones the lower id first.
+
+    For a GPU, where sorting costs little: on a CPU a sort takes longer than the rest of a step.
+    """
+    values, ids = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    if (values[:, 1:] == values[:, :-1]).any():
+        # Which of equal values topk takes, and in which order, is nowhere promised.
+        values, ids = scores.sort(dim=1, descending=True, stable=True)
+    return values[:, :k], ids[:, :k]

@@ -1,6 +1,7 @@
 """From next-token log-probabilities to hypotheses. No room here knows what a model is made of.
 
 scorer.py        what is asked of a model
+best.py          the largest few of many, the first of equals first
 hypothesis.py    what comes out, and what it is worth
 beam.py          the best hypotheses: greedy and beam search
 sampling.py      drawn ones
@@ -12,6 +13,7 @@ copying.py       that rule, laid over a scorer
 """
 
 from mt.search.beam import search
+from mt.search.best import best_of_each
 from mt.search.constraints import Constrained
 from mt.search.copying import CopyingDigits
 from mt.search.digit_rule import DigitRule, Numerals, Spellings, beginning
@@ -45,6 +47,7 @@ __all__ = [
     "State",
     "TopScorer",
     "beginning",
+    "best_of_each",
     "force",
     "length_penalty",
     "next_words",

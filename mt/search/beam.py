@@ -48,6 +48,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mt.search.best import best_of_each
 from mt.search.hypothesis import Hypothesis, length_penalty
 from mt.search.scorer import (
     Floats,
@@ -265,18 +266,6 @@ def _done(beams: _Beams, rules: _Rules) -> NDArray[np.bool_]:
 def _step_top(
     scorer: Scorer[S], previous: Integers, state: S, k: int
 ) -> tuple[Integers, LogProbabilities, S]:
-    """`TopScorer.step_top` for a scorer that has only `step`.
-
-    One pass a rank: for the few ranks of a beam faster than a partition, and argmax is exact about
-    equals (the first) and takes NaN for the largest. Where nothing but -inf is left in a row, an id
-    may come again, but with -inf.
-    """
+    """`TopScorer.step_top` for a scorer that has only `step`."""
     values, state = scorer.step(previous, state)
-    rest, rows = values.copy(), np.arange(len(values))
-    ids = np.empty((len(values), min(k, values.shape[1])), dtype=np.int64)
-    best = np.empty(ids.shape, dtype=values.dtype)
-    for rank in range(ids.shape[1]):
-        ids[:, rank] = picked = rest.argmax(axis=1)
-        best[:, rank] = rest[rows, picked]
-        rest[rows, picked] = -np.inf
-    return ids, best, state
+    return *best_of_each(values, k), state
