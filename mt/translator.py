@@ -2,8 +2,8 @@
 
 Knows the order of the steps and nothing of how each is done:
 
-    text -> segments (`mt.text`) -> token ids (`mt.tokenizer`) -> states and next-token
-    log-probabilities (`mt.engine`) -> hypotheses (`mt.decoding`) -> segments -> text
+    text -> token ids of its segments (`mt.planning`) -> states and next-token log-probabilities
+    (`mt.engine`) -> hypotheses (`mt.decoding`) -> segments -> text (`mt.planning`)
 
 `translate` does it all. Its three parts are there too: `plan` cuts and tokenises one text, `search`
 translates token ids of any number of texts together, `finish` puts one text's results back in their
@@ -14,57 +14,25 @@ the other way: it says how likely the model finds translations that are there al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mt.alignment import WordAligner
 from mt.bundle import Bundle, find_model, load_bundle
-from mt.casing import Case, restore
 from mt.config import EngineName, RerankConfig, SearchConfig, Segmentation, Task
 from mt.copying import digit_rules
 from mt.decoding import SearchTask, decode
 from mt.engine import Engine, load_engine, watchful
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
-from mt.errors import BundleError, InputError
-from mt.flags import Segment, find_flags
+from mt.errors import BundleError
 from mt.fusion import FusionEngine, check_fits
-from mt.language import has_letters
 from mt.likelihood import PairScore, score_pairs
-from mt.reading import Reading, read_segment
+from mt.planning import Plan, Planner
 from mt.reranking import Reranker, Rescored
 from mt.search import Hypothesis
-from mt.text import Document, cut_document, split_long
-from mt.tokenizer import RightToLeft, TokenizerPair
-from mt.tokens import UNKNOWN
-from mt.translation import Candidate, SegmentTranslation, Translation, given, join
-
-
-@dataclass(frozen=True)
-class SegmentPlan:
-    """One segment, tokenised."""
-
-    segment: str
-    sources: tuple[tuple[int, ...], ...]
-    """Token ids of each part to translate: one, more if the segment was split, none if it has no
-    letter or no token and passes through as it is."""
-    case: Case
-    """The case that the translation is put into; `sources` are truecased."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One text, cut and tokenised, ready to be searched."""
-
-    document: Document
-    segments: tuple[SegmentPlan, ...]
-
-    @property
-    def sources(self) -> tuple[tuple[int, ...], ...]:
-        """Token ids of each part to translate; empty for a text without words."""
-        return tuple(source for segment in self.segments for source in segment.sources)
+from mt.translation import SegmentTranslation, Translation
 
 
 class Translator:
@@ -73,31 +41,19 @@ class Translator:
     def __init__(
         self,
         engine: Engine[Any],
-        tokenizers: TokenizerPair,
-        search_config: SearchConfig,
+        planner: Planner,
         *,
-        name: str,
-        source_language: str,
-        target_language: str,
         identity: str = "",
-        task: Task = "translate",
-        segmentation: Segmentation = "sentences",
-        reranker: Reranker | None = None,
         lexicon_identity: str = "",
+        reranker: Reranker | None = None,
         aligner: WordAligner | None = None,
     ) -> None:
-        """Of an engine and the tokenizers it speaks, as `TokenizerPair.writing` gives them."""
-        self.name = name
-        self.source_language = source_language
-        self.target_language = target_language
-        self.task = task
-        self.segmentation = segmentation
-        self.search_config = search_config
+        """Of an engine, and what plans texts for the model that it runs."""
         self._engine = engine
-        self._tokenizers = tokenizers
+        self._planner = planner
         self._identity = identity
-        self._reranker = reranker
         self._lexicon_identity = lexicon_identity
+        self._reranker = reranker
         self._aligner = aligner
 
     @classmethod
@@ -147,20 +103,15 @@ class Translator:
         """
         bundles = [load_bundle(find_model(path)) for path in paths]
         check_alike([str(path) for path in paths], bundles)
-        config = bundles[0].config
-        _check_task(config.name, config.task)
+        first = bundles[0]
+        _check_task(first.config.name, first.config.task)
+        names = " + ".join(bundle.config.name for bundle in bundles)
         return cls(
             EnsembleEngine([load_engine(bundle, engine, threads) for bundle in bundles]),
-            bundles[0].tokenizers.writing(right_to_left=config.model.reverse_target),
-            config.search,
-            name=" + ".join(bundle.config.name for bundle in bundles),
-            source_language=config.source_language,
-            target_language=config.target_language,
+            replace(Planner.of(first), name=names),
             identity=joint_identity([bundle.identity for bundle in bundles]),
-            task=config.task,
-            segmentation=config.segmentation,
             lexicon_identity=joint_identity([bundle.lexicon_identity for bundle in bundles]),
-            aligner=_aligner(bundles[0]),
+            aligner=_aligner(first),
         )
 
     @classmethod
@@ -178,21 +129,44 @@ class Translator:
             BundleError: the weights do not fit the configuration, or it is a language model's.
             ConfigError: the machine lacks what the engine needs.
         """
-        config = bundle.config
-        _check_task(config.name, config.task)
+        _check_task(bundle.config.name, bundle.config.task)
         return cls(
             load_engine(bundle, engine, threads, shared),
-            bundle.tokenizers.writing(right_to_left=config.model.reverse_target),
-            config.search,
-            name=config.name,
-            source_language=config.source_language,
-            target_language=config.target_language,
+            Planner.of(bundle),
             identity=bundle.identity,
-            task=config.task,
-            segmentation=config.segmentation,
             lexicon_identity=bundle.lexicon_identity,
             aligner=_aligner(bundle),
         )
+
+    @property
+    def name(self) -> str:
+        """Of the model, for records and messages; of an ensemble, those of its members."""
+        return self._planner.name
+
+    @property
+    def source_language(self) -> str:
+        """What it translates from."""
+        return self._planner.source_language
+
+    @property
+    def target_language(self) -> str:
+        """What it translates to."""
+        return self._planner.target_language
+
+    @property
+    def task(self) -> Task:
+        """Whether it translates or answers."""
+        return self._planner.task
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """Whether a text is cut into sentences."""
+        return self._planner.segmentation
+
+    @property
+    def search_config(self) -> SearchConfig:
+        """The decoding options."""
+        return self._planner.search_config
 
     @property
     def identity(self) -> str:
@@ -217,7 +191,7 @@ class Translator:
     @property
     def right_to_left(self) -> bool:
         """Whether it writes a translation from its last piece to its first."""
-        return isinstance(self._tokenizers.target, RightToLeft)
+        return self._planner.right_to_left
 
     @property
     def reranker(self) -> Reranker | None:
@@ -230,7 +204,7 @@ class Translator:
         Raises:
             ConfigError: they leave nothing to choose among where there is a reranker.
         """
-        return self._with(config, self._reranker)
+        return self._with(replace(self._planner, search_config=config), self._reranker)
 
     def with_length_penalty(self, alpha: float) -> Translator:
         """The same model with another length penalty, as `PairScorer` asks for it."""
@@ -242,7 +216,7 @@ class Translator:
         Raises:
             ConfigError: the decoding options leave nothing to choose among.
         """
-        return self._with(self.search_config, reranker)
+        return self._with(self._planner, reranker)
 
     def rescored_by(self, reverse: Translator) -> Translator:
         """The same model, its candidates rescored by one that translates back; `RerankConfig` says
@@ -274,42 +248,31 @@ class Translator:
             ConfigError: the machine lacks what the engine needs.
         """
         bundle = load_bundle(find_model(path))
-        check_fits(str(path), bundle, self._tokenizers.target, self.target_language)
+        check_fits(str(path), bundle, self._planner.tokenizers.target, self.target_language)
         language = load_engine(bundle, engine, threads)
         fused = FusionEngine(self._engine, language, weight, identity=bundle.identity)
-        return self._with(self.search_config, self._reranker, engine=fused)
+        return self._with(self._planner, self._reranker, fused)
 
     def with_segmentation(self, segmentation: Segmentation) -> Translator:
         """The same model, its texts cut into sentences or taken as a whole."""
-        return self._with(self.search_config, self._reranker, segmentation)
+        return self._with(replace(self._planner, segmentation=segmentation), self._reranker)
 
     def with_check(self, check: Callable[[], None]) -> Translator:
         """The same model, which calls `check` before each step of a search.
 
         What that raises ends the call: for callers that may lose interest meanwhile.
         """
-        engine = watchful(self._engine, check)
-        return self._with(self.search_config, self._reranker, engine=engine)
+        return self._with(self._planner, self._reranker, watchful(self._engine, check))
 
     def _with(
-        self,
-        config: SearchConfig,
-        reranker: Reranker | None,
-        segmentation: Segmentation | None = None,
-        engine: Engine[Any] | None = None,
+        self, planner: Planner, reranker: Reranker | None, engine: Engine[Any] | None = None
     ) -> Translator:
         return Translator(
             engine or self._engine,
-            self._tokenizers,
-            config,
-            name=self.name,
-            source_language=self.source_language,
-            target_language=self.target_language,
+            planner,
             identity=self._identity,
-            task=self.task,
-            segmentation=segmentation or self.segmentation,
-            reranker=reranker and reranker.under(config),
             lexicon_identity=self._lexicon_identity,
+            reranker=reranker and reranker.under(planner.search_config),
             aligner=self._aligner,
         )
 
@@ -346,9 +309,10 @@ class Translator:
         plans = [self.plan(text) for text in texts]
         forced = None
         if prefixes is not None:
-            begun = self._prefixes(plans, prefixes)
+            begun = self._planner.prefixes(plans, prefixes)
             forced = [ids for plan, ids in zip(plans, begun, strict=True) for _ in plan.sources]
-            plans = [_unrestored(p) if ids else p for p, ids in zip(plans, begun, strict=True)]
+            # What has a prefix goes on as ordinary text: ALL CAPS would change the prefix too.
+            plans = [p.unrestored() if ids else p for p, ids in zip(plans, begun, strict=True)]
         sources = [source for plan in plans for source in plan.sources]
         results = iter(self.search(sources, n_best=1 + alternatives, prefixes=forced))
         return [self.finish(plan, [next(results) for _ in plan.sources]) for plan in plans]
@@ -359,7 +323,8 @@ class Translator:
         A pair is one sequence a side and is not split; `mt.likelihood` names those that cannot be
         scored. A result does not depend on the other pairs.
         """
-        return score_pairs(self._engine, self._tokenizers, self.search_config, sources, targets)
+        tokenizers, config = self._planner.tokenizers, self.search_config
+        return score_pairs(self._engine, tokenizers, config, sources, targets)
 
     def translate_segments(
         self, segments: Sequence[str], *, alternatives: int = 0, links: bool = False
@@ -375,10 +340,10 @@ class Translator:
         Raises:
             ConfigError: more alternatives than the beam can hold.
         """
-        plans = [self._plan_segment(segment) for segment in segments]
+        plans = [self._planner.plan_segment(segment) for segment in segments]
         sources = [source for plan in plans for source in plan.sources]
         results = iter(self.search(sources, n_best=1 + alternatives))
-        translations = [self._finish_segment(plan, results) for plan in plans]
+        translations = [self._planner.finish_segment(plan, results) for plan in plans]
         if not links or self._aligner is None:
             return translations
         return [
@@ -388,8 +353,7 @@ class Translator:
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
-        document = cut_document(text, self.source_language, self.segmentation, self.task)
-        return Plan(document, tuple(map(self._plan_segment, document.segments)))
+        return self._planner.plan(text)
 
     def search(
         self,
@@ -409,7 +373,8 @@ class Translator:
         engine, config, tasks = self._engine, self.search_config, self._tasks(sources, prefixes)
         if self._reranker is None:
             return decode(engine, tasks, config, n_best=n_best)
-        return self._reranker.decode(engine, self._tokenizers, config, tasks, n_best=n_best)
+        tokenizers = self._planner.tokenizers
+        return self._reranker.decode(engine, tokenizers, config, tasks, n_best=n_best)
 
     def rescore(self, sources: Sequence[Sequence[int]]) -> list[Rescored]:
         """The candidates for each list of token ids and what each model says of them.
@@ -418,105 +383,20 @@ class Translator:
         """
         assert self._reranker is not None
         tasks, config = self._tasks(sources), self.search_config
-        return self._reranker.rescore(self._engine, self._tokenizers, config, tasks)
+        return self._reranker.rescore(self._engine, self._planner.tokenizers, config, tasks)
 
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
-        assert len(results) == len(plan.sources)
-        rest = iter(results)
-        return join(plan.document, [self._finish_segment(each, rest) for each in plan.segments])
+        return self._planner.finish(plan, results)
 
     def _tasks(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]] | None = None
     ) -> list[SearchTask]:
         languages = self.source_language, self.target_language
-        rules = digit_rules(self._tokenizers, languages, sources, self.search_config)
+        rules = digit_rules(self._planner.tokenizers, languages, sources, self.search_config)
         # A prefix may have other digits.
         each = zip(sources, prefixes or [()] * len(sources), rules, strict=True)
         return [SearchTask(source, begun, None if begun else rule) for source, begun, rule in each]
-
-    def _plan_segment(self, segment: str) -> SegmentPlan:
-        if self.task == "translate" and not has_letters(segment):  # cut by somebody else
-            return SegmentPlan(segment, (), Case.ORDINARY)
-        truecases = self.search_config.truecase
-        reading = read_segment(segment, self._tokenizers.source, truecases=truecases)
-        return SegmentPlan(segment, tuple(map(tuple, self._parts(reading))), reading.case)
-
-    def _finish_segment(
-        self, plan: SegmentPlan, results: Iterator[Sequence[Hypothesis]]
-    ) -> SegmentTranslation:
-        """The n-th candidate takes every part's n-th hypothesis, or the last a part has."""
-        if not plan.sources:
-            return given(plan.segment)  # passes through as it is
-        parts = list(islice(results, len(plan.sources)))
-        ranks = range(max(map(len, parts)))
-        nth = [[found[min(n, len(found) - 1)] for found in parts] for n in ranks]
-        candidates = tuple(self._candidate(hypotheses, plan.case) for hypotheses in nth)
-        outcome = Segment(
-            plan.segment,
-            candidates[0].text,
-            list(zip(plan.sources, nth[0], strict=True)),
-            self._suspicious(plan.segment),
-        )
-        flags = find_flags([outcome], self.source_language, self.target_language, self.task)
-        return SegmentTranslation(candidates, frozenset(flags))
-
-    def _candidate(self, hypotheses: Sequence[Hypothesis], case: Case) -> Candidate:
-        texts = self._tokenizers.target.decode([hypothesis.tokens for hypothesis in hypotheses])
-        return Candidate(
-            restore(" ".join(filter(None, texts)), case),
-            sum(hypothesis.log_probability for hypothesis in hypotheses),
-            sum(hypothesis.length for hypothesis in hypotheses),
-        )
-
-    def _parts(self, reading: Reading) -> list[list[int]]:
-        ids = reading.tokens
-        limit = self.search_config.max_source_pieces
-        if len(ids) <= limit:
-            return [ids] if ids else []
-        if self.segmentation == "whole":
-            raise InputError(
-                f"a text of {len(ids)} pieces is too long: {self.name} takes texts as a whole, of "
-                f"at most {limit} (search.max_source_pieces)"
-            )
-        texts, _ = split_long(reading.text, self._length, limit)
-        return [part for part in self._tokenizers.source.encode(texts) if part]
-
-    def _length(self, text: str) -> int:
-        return len(self._tokenizers.source.encode([text])[0])
-
-    def _suspicious(self, segment: str) -> bool:
-        """Whether the target's vocabulary spells a segment much more shortly than the source's.
-
-        None of 1,653 German sentences is, of their English translations all but 22. One vocabulary
-        for both tells nothing.
-        """
-        source, target = self._tokenizers
-        if self.source_language == self.target_language:
-            return False
-        if self._tokenizers.joint:
-            return True
-        return 4 * len(target.encode([segment])[0]) <= 3 * len(source.encode([segment])[0])
-
-    def _one_piece(self, plan: Plan) -> str:
-        """What a text would have to be to be one, and why it is not."""
-        sentences = sum(bool(segment.sources) for segment in plan.segments)
-        if sentences != 1:
-            return f"a text of one sentence; its text has {sentences}"
-        longest = self.search_config.max_source_pieces
-        return f"a sentence of at most {longest} pieces; its text is cut into {len(plan.sources)}"
-
-    def _prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
-        """The tokens of each plan's prefix."""
-        encoded = self._tokenizers.target.encode(prefixes)
-        if self.right_to_left and any(encoded):
-            raise InputError("a right-to-left model, which ends with the first word, has no prefix")
-        for plan, prefix, ids in zip(plans, prefixes, encoded, strict=True):
-            if ids and len(plan.sources) != 1:
-                raise InputError(f"the prefix {prefix!r} needs {self._one_piece(plan)}")
-            if UNKNOWN in ids:
-                raise InputError(f"the prefix {prefix!r} has characters the model cannot write")
-        return encoded
 
 
 def _check_task(name: str, task: Task) -> None:
@@ -538,9 +418,3 @@ def _linked(
         each._replace(links=aligner.align(segment, each.text)) for each in translation.candidates
     )
     return translation._replace(candidates=tuple(candidates))
-
-
-def _unrestored(plan: Plan) -> Plan:
-    """What has a prefix goes on as ordinary text, since ALL CAPS would change the prefix too."""
-    ordinary = (replace(segment, case=Case.ORDINARY) for segment in plan.segments)
-    return replace(plan, segments=tuple(ordinary))

@@ -14,6 +14,7 @@ from mt.engine.reference import TorchEngine
 from mt.errors import ConfigError
 from mt.language_model import LanguageModel, perplexity
 from mt.model import Model
+from mt.planning import Planner
 from mt.scoring import bleu, words_of
 from mt.scoring.answers import SIGNATURE, allowed_answers, exact_match
 from mt.tokenizer import TokenizerPair
@@ -53,16 +54,16 @@ class _Translating:
             self._check_lengths()
 
     def __call__(self, model: Model) -> Mapping[str, Any]:
-        translator = Translator(
-            TorchEngine(model),
+        planner = Planner(
+            self.recipe.name,
             self.tokenizers,
             self.search,
-            name=self.recipe.name,
-            source_language=self.recipe.data.source_language,
-            target_language=self.recipe.data.target_language,
-            task=self.recipe.task,
-            segmentation=self.recipe.segmentation,
+            self.recipe.data.source_language,
+            self.recipe.data.target_language,
+            self.recipe.task,
+            self.recipe.segmentation,
         )
+        translator = Translator(TorchEngine(model), planner)
         texts = [translation.text for translation in translator.translate(self.sources)]
         return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
 

@@ -111,7 +111,7 @@ def test_structure_survives_whatever_the_bundled_model_might_write(text, data):
     plan = bundled().plan(text)
     assert plan.document.join(plan.document.segments) == text
     assert max(map(len, plan.sources), default=0) <= bundled().search_config.max_source_pieces
-    pieces = st.integers(0, len(bundled()._tokenizers.target) - 1)
+    pieces = st.integers(0, len(bundled()._planner.tokenizers.target) - 1)
     written = data.draw(st.lists(pieces, max_size=8))
     results = [[Hypothesis((*written, *source[:2]), -1.0, -1.0, True)] for source in plan.sources]
     translation = bundled().finish(plan, results)
@@ -242,7 +242,7 @@ def test_a_letter_that_the_bundled_vocabulary_cannot_spell_is_flagged(letter):
 
 @cache
 def bundled_pieces() -> list[str]:
-    source = bundled()._tokenizers.source
+    source = bundled()._planner.tokenizers.source
     return source.pieces(range(len(source)))
 
 

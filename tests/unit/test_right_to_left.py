@@ -20,6 +20,7 @@ from mt.ensemble import check_alike
 from mt.errors import BundleError, InputError
 from mt.likelihood import SCORED, force_pairs
 from mt.parameters import Part
+from mt.planning import Planner
 from mt.tokenizer import RightToLeft
 from mt.tokens import BEGIN, END, PAD
 from mt.training.initial import Halves, Whole
@@ -120,7 +121,7 @@ def test_a_translation_and_its_score_agree() -> None:
     source = SOURCES[4]
     ((best,),) = translator.search(translator.plan(source).sources)
     text = translator.translate([source])[0].text
-    ids = translator._tokenizers.target.encode([text])[0]
+    ids = translator._planner.tokenizers.target.encode([text])[0]
     if tuple(ids) == best.tokens and best.finished:  # else the text has other pieces of its own
         (pair,) = translator.score([source], [text])
         assert pair.log_probability == pytest.approx(best.log_probability, abs=1e-4)
@@ -138,7 +139,7 @@ def test_a_prefix_is_refused() -> None:
 
 def test_one_vocabulary_for_both_sides_is_still_one() -> None:
     for bundle in (tiny_bundle(joint=True), tiny_bundle(joint=True, reverse_target=True)):
-        assert Translator.from_bundle(bundle)._suspicious("Good morning, how are you?")
+        assert Planner.of(bundle)._suspicious("Good morning, how are you?")
 
 
 def test_training_goes_on_only_in_the_same_order(tmp_path: Path) -> None:

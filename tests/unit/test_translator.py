@@ -24,6 +24,7 @@ from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError, InputError, MTError
 from mt.flags import COPIED, EMPTY, REPEATED, SPLIT, TRUNCATED, UNKNOWN_CHARACTERS
 from mt.lexicon import PARTNERS, Lexicon
+from mt.planning import Planner
 from mt.search import TopScorer
 from mt.tokenizer import TokenizerPair
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
@@ -116,14 +117,9 @@ class ScriptedEngine:
 
 
 def translator(script: Script = word_by_word, **search: float) -> Translator:
-    return Translator(
-        ScriptedEngine(script),
-        TokenizerPair(Words(GERMAN), Words(ENGLISH)),
-        SearchConfig(**search),
-        name="scripted",
-        source_language="de",
-        target_language="en",
-    )
+    tokenizers = TokenizerPair(Words(GERMAN), Words(ENGLISH))
+    planner = Planner("scripted", tokenizers, SearchConfig(**search), "de", "en")
+    return Translator(ScriptedEngine(script), planner)
 
 
 def always(*words: str) -> Script:
@@ -170,7 +166,7 @@ def test_a_text_without_words_passes_as_it_is(text):
 def test_a_segment_without_tokens_passes_as_it_is():
     # A tokenizer's normalisation may leave nothing of what looks like a letter.
     blind = translator()
-    blind._tokenizers.source.encode = lambda texts: [[] for _ in texts]
+    blind._planner.tokenizers.source.encode = lambda texts: [[] for _ in texts]
     assert blind.translate(["ein Hund"]) == [Translation("ein Hund", score=1.0)]
 
 
@@ -192,7 +188,7 @@ def test_one_text_is_no_list_of_texts():
 
 def test_lines_never_move_whatever_the_model_writes():
     lines = translator(always("dog"))
-    lines._tokenizers.target.words = [word.replace("dog", "dog\ncat\r") for word in ENGLISH]
+    lines._planner.tokenizers.target.words = [word.replace("dog", "dog\ncat\r") for word in ENGLISH]
     assert lines.translate(["Hallo.\nWelt.\n"])[0].text == "dog cat \ndog cat \n"
 
 
@@ -462,7 +458,7 @@ def test_an_alternative_has_a_score_of_its_own():
 
 def test_alternatives_are_distinct_texts():
     same = translator(choices)
-    same._tokenizers.target.words = [word.replace("dogs", "dog") for word in ENGLISH]
+    same._planner.tokenizers.target.words = [word.replace("dogs", "dog") for word in ENGLISH]
     (translation,) = same.translate(["Hund"], alternatives=3)
     assert translation.text == "dog"
     assert alternatives(translation) == ("taxi", "yes")
