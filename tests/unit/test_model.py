@@ -9,14 +9,8 @@ import torch
 from torch import Tensor
 
 from mt.lstm import LSTM, LoopedLSTM, LSTMState, Variant
-from mt.model import (
-    Bridge,
-    DecoderState,
-    LockedDropout,
-    Seq2Seq,
-    WordDropout,
-    reverse_each,
-)
+from mt.model import Bridge, DecoderState, Seq2Seq, reverse_each
+from mt.model.layers import LockedDropout, WordDropout
 from mt.parameters import trained_parameters
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 from support.models import SOURCE_SIZE, TARGET_SIZE, padded, tiny_config, tiny_model

@@ -1,0 +1,71 @@
+"""The encoder's final states to the decoder's first: all that passes where there is no attention.
+
+Knows which layer of the one begins which of the other. Does not know what either does with them.
+
+Shapes: B sentences, L layers, W encoder width (directions x hidden), C context.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mt.config import ModelConfig
+from mt.lstm import LSTMState
+from mt.model.decoder import DecoderState
+
+
+class Bridge(nn.Module):
+    """Turns the encoder's final states into the decoder's first, layer by layer.
+
+    A decoder deeper than the encoder gets the encoder's top layer for its own upper ones, a
+    shallower one gets the encoder's upper layers: the top layer, which has read all the others,
+    is never left out.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+        self.copies = config.bridge == "copy"
+        depth = 0 if self.copies else config.decoder_layers
+        top = config.encoder_layers - 1
+        first = max(config.encoder_layers - config.decoder_layers, 0)
+        self.sources = [min(first + layer, top) for layer in range(depth)]
+        self.hidden = nn.ModuleList(
+            nn.Linear(width, config.decoder_hidden_size) for _ in self.sources
+        )
+        self.cell = nn.ModuleList(
+            nn.Linear(width, config.decoder_hidden_size) for _ in self.sources
+        )
+        self.context = (
+            nn.Linear(2 * config.encoder_layers * width, config.context_size)
+            if config.context_size
+            else None
+        )
+        self.dropout = nn.Dropout(config.layer_dropout)
+
+    def forward(self, finals: LSTMState) -> DecoderState:
+        """Final states [encoder layers, B, W] -> decoder state of B rows."""
+        return DecoderState(self._initial(finals), self._context(finals))
+
+    def _initial(self, finals: LSTMState) -> LSTMState:
+        if self.copies:
+            return finals
+        # h is bounded by 1 as an output of tanh must be; c is not.
+        hidden = [
+            torch.tanh(linear(finals.hidden[source]))
+            for linear, source in zip(self.hidden, self.sources, strict=True)
+        ]
+        # Of the weights' type: the memory is not kept in bf16.
+        cell = [
+            linear(finals.cell[source]).to(linear.weight.dtype)
+            for linear, source in zip(self.cell, self.sources, strict=True)
+        ]
+        return LSTMState(torch.stack(hidden), torch.stack(cell))
+
+    def _context(self, finals: LSTMState) -> Tensor:
+        if self.context is None:
+            return finals.hidden.new_zeros(finals.hidden.shape[1], 0)
+        everything = torch.cat([*finals.hidden, *finals.cell], dim=-1)
+        context: Tensor = self.dropout(torch.tanh(self.context(everything)))
+        return context
