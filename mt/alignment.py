@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.lexicon import Lexicon
+from mt.text.words import Links, find_words, is_sign
 from mt.tokenizer import Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
-from mt.words import Links, find_words, is_sign
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Integers: TypeAlias = NDArray[np.int64]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mt.config import SearchConfig
-from mt.digits import DIGITS, find_numbers, spellings
 from mt.search import DigitRule, Numerals, Spellings, beginning
+from mt.text.digits import DIGITS, find_numbers, spellings
 from mt.tokenizer import SPACE, RightToLeft, Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
 

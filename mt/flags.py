@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mt.config import Task
-from mt.digits import find_runs, has_digits, with_plain_digits, without_separators
-from mt.language import is_rather
 from mt.search import Hypothesis
+from mt.text.digits import find_runs, has_digits, with_plain_digits, without_separators
+from mt.text.language import is_rather
 from mt.tokens import UNKNOWN
 
 TRUNCATED = "truncated"
@@ -40,8 +40,8 @@ SPLIT = "split"
 """A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
 parts did not know of each other."""
 TARGET_LANGUAGE = "target_language"
-"""A segment of two or more words is clearly in the language translated to already, as `mt.language`
-tells; it was translated all the same."""
+"""A segment of two or more words is clearly in the language translated to already, as
+`mt.text.language` tells; it was translated all the same."""
 
 
 class Segment(NamedTuple):

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from mt.digits import RUN, find_runs
+from mt.text.digits import RUN, find_runs
 
 _PART_OF_WORD = re.compile(r"[^\W\d_][0-9]|[0-9][^\W\d_]")
 

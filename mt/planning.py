@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from mt.bundle import Bundle
-from mt.casing import Case, restore
 from mt.config import SearchConfig, Segmentation, Task
 from mt.errors import InputError
 from mt.flags import Segment, find_flags
-from mt.language import has_letters
 from mt.reading import Reading, read_segment
 from mt.search import Hypothesis
 from mt.text import Document, cut_document, split_long
+from mt.text.casing import Case, restore
+from mt.text.language import has_letters
 from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
 from mt.translation import Candidate, SegmentTranslation, Translation, given, join

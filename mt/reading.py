@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mt.casing import Case, find_case, truecase
+from mt.text.casing import Case, find_case, truecase
 from mt.tokenizer import Tokenizer
 from mt.tokens import UNKNOWN
 

@@ -15,9 +15,9 @@ import numpy as np
 import sentencepiece
 
 from mt.config import TokenizerConfig
-from mt.digits import DIGITS
 from mt.errors import BundleError, ConfigError
 from mt.segmentation import Lattice, Merges, Segmentation
+from mt.text.digits import DIGITS
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
 SPACE = "▁"

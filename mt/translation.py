@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mt.words import Links
+from mt.text.words import Links
 
 
 class Frame(Protocol):

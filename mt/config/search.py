@@ -53,7 +53,7 @@ class SearchConfig(Options):
     """Longer segments are split at white space before translation and flagged."""
     truecase: bool = True
     """Show the model segments in ALL CAPS, Title Case or all lower case as ordinary text, and put
-    the first two back into their case after translation (`mt.casing`; Lita et al. 2003)."""
+    the first two back into their case after translation (`mt.text.casing`; Lita et al. 2003)."""
     copy_digits: bool = False
     """Where the source has digits, write no others, and of those a number whole or not at all
     (`mt.search.copying`; compare Hokamp and Liu 2017). Not where a prefix is given."""

@@ -1,7 +1,7 @@
 """Attention, written in operators: what is remembered of a source, and how a step looks back at it.
 
-Knows the scores of `mt.attention`. Does not know how queries and states come about, or what runs
-the operators.
+Knows the scores of `mt.model.attention`. Does not know how queries and states come about, or what
+runs the operators.
 
 What attention finds goes nowhere but into the output's map, which is linear. So what is averaged is
 not the source's states but what each of them gives that map, its share, computed once a sentence.

@@ -17,7 +17,6 @@ from pathlib import Path
 from torch import Tensor
 
 from mt.bundle import Bundle, find_model, load_bundle
-from mt.casing import restore
 from mt.copying import digit_rules
 from mt.decoding import SearchTask, decode
 from mt.engine.reference import TorchEngine
@@ -29,6 +28,7 @@ from mt.model import Seq2Seq
 from mt.parameters import load_model
 from mt.reading import Reading, read_segment
 from mt.text import cut_document
+from mt.text.casing import restore
 from mt.tokens import BEGIN, END
 
 

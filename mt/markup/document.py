@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
-from mt.language import has_letters
 from mt.markup.elements import INLINE, Span, text_spans
 from mt.markup.layout import Tag
 from mt.markup.passages import Passage
 from mt.markup.references import between_unknown
 from mt.markup.syntax import Kind, Role, next_token
-from mt.words import Links
+from mt.text.language import has_letters
+from mt.text.words import Links
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from mt.words import Links, find_words
+from mt.text.words import Links, find_words
 
 _SENTENCE_END = frozenset(".!?\u3002\uff01\uff1f")
 

@@ -16,7 +16,7 @@ from mt.markup.layout import Placed, Tag, lay_out
 from mt.markup.places import Alignment
 from mt.markup.references import escape, unescape
 from mt.markup.syntax import Kind
-from mt.words import Links
+from mt.text.words import Links
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from itertools import accumulate, takewhile
 
 from mt.markup.guesses import rising
-from mt.words import Links, find_words, is_sign
+from mt.text.words import Links, find_words, is_sign
 
 MOST_WORDS = 100
 """Of more words than that it is enough to know their share; of elements in elements, the time that

@@ -8,6 +8,7 @@ encoder.py    reads the source
 bridge.py     hands its final states over
 decoder.py    writes the target, from there or from zeros
 seq2seq.py    the whole, and the output layer
+attention.py  looks back, if asked for
 layers.py     what encoder and decoder are made of
 
 A language model is a decoder alone, from zeros; `Model` is what the two have in common. Else all

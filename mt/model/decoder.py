@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mt.attention import Attended, Attention, Memory
 from mt.config import ModelConfig
 from mt.lstm import Layer, LSTMState
+from mt.model.attention import Attended, Attention, Memory
 from mt.model.layers import LockedDropout, WordDropout, lstm_layer, make_embedding
 
 

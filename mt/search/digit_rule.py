@@ -19,8 +19,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mt.digits import DIGITS
 from mt.search.scorer import Integers
+from mt.text.digits import DIGITS
 
 Spellings: TypeAlias = tuple[str, ...]
 """All ways to write a number; the first character of each is a digit, and so is the last."""

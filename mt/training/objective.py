@@ -3,8 +3,8 @@
 Knows a model, a batch and the terms of the loss. Does not know optimisers, devices or schedules.
 
     r_drop > 0         every sentence goes through the model twice, with dropout masks of its own:
-                       L = (CE_1 + CE_2) / 2 + (alpha / 2) D      (`mt.divergence`)
-    bag_of_words > 0   L + weight * BOW                           (`mt.bag_of_words`)
+                       L = (CE_1 + CE_2) / 2 + (alpha / 2) D      (`mt.loss.divergence`)
+    bag_of_words > 0   L + weight * BOW                           (`mt.loss.bag_of_words`)
 
 Liang et al. 2021, eq. 4, is twice this L; halved, it is on the scale of training without it, so
 that step size and clipping need not change.
@@ -17,11 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mt.bag_of_words import BagOfWords
 from mt.config import TrainingConfig
 from mt.corpus import Batch
-from mt.divergence import divergence
-from mt.loss import Loss, cross_entropy
+from mt.loss.bag_of_words import BagOfWords
+from mt.loss.cross_entropy import Loss, cross_entropy
+from mt.loss.divergence import divergence
 from mt.model import Model
 from mt.tokens import PAD
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mt.config import TrainingConfig
 from mt.corpus import Batch, Corpus, make_batch
 from mt.errors import TrainingError
-from mt.loss import Loss
+from mt.loss.cross_entropy import Loss
 from mt.model import Model
 from mt.training.averaging import make_averaging
 from mt.training.objective import Objective, token_loss

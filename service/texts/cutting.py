@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Literal, NamedTuple
 
-from mt.language import has_letters
 from mt.markup import Markup, guess_links, split_markup
 from mt.text import Document, split_cells, split_document, whole_document
+from mt.text.language import has_letters
+from mt.text.words import Links, find_words
 from mt.translation import Frame
-from mt.words import Links, find_words
 
 Format = Literal["text", "html", "xml"]
 Sentences = Literal["split", "unwrap", "whole"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from mt.language import Detection
+from mt.text.language import Detection
 from mt.translation import Alternative
 from service.errors import ServiceError
 from service.settings import Settings

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mt.language import Detection
+from mt.text.language import Detection
 from mt.translation import SegmentTranslation, given, join
 from service.errors import ServiceError
 from service.telemetry.metrics import Metrics

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from mt.language import Detection, Detector
+from mt.text.language import Detection, Detector
 from service.errors import Kind, ServiceError
 from service.texts.catalogue import Catalogue, Way, shortened
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mt.words import Links
+from mt.text.words import Links
 from service.clients.keys import sha256_of
 from service.native.schemas import TranslateResult
 from service.texts.catalogue import Catalogue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mt.casing import Case, find_case, restore, truecase
+from mt.text.casing import Case, find_case, restore, truecase
 
 ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too
 GERMAN = st.text("abcdeiouäöüß -'’!.,1犬\xa0", max_size=40)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mt.digits import find_numbers, find_runs, spellings, without_separators
 from mt.search import CopyingDigits, DigitRule, Hypothesis, Numerals, Spellings, search
+from mt.text.digits import find_numbers, find_runs, spellings, without_separators
 from support.scorers import END, Table, TableScorer, random_table
 
 LIMIT = 4

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mt.config import ModelConfig
 from mt.engine.reference import TorchEngine
-from mt.loss import cross_entropy
+from mt.loss.cross_entropy import cross_entropy
 from mt.lstm import Variant
 from mt.model import Seq2Seq, reverse_each
 from mt.parameters import trained_parameters

@@ -9,7 +9,6 @@ from functools import cache
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mt.casing import Case
 from mt.config import SearchConfig
 from mt.decoding import batches
 from mt.flags import (
@@ -23,6 +22,7 @@ from mt.flags import (
     UNKNOWN_CHARACTERS,
 )
 from mt.search import Hypothesis
+from mt.text.casing import Case
 from mt.tokens import UNKNOWN
 from mt.translator import Translator
 from support.bundles import SOURCES, tiny_bundle, tiny_tokenizers

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mt.config import SearchConfig
 from mt.errors import MTError
+from mt.text.words import Links
 from mt.translation import Candidate, SegmentTranslation
-from mt.words import Links
 from service.errors import Kind, ServiceError
 from service.texts.catalogue import Catalogue, Model
 from service.workers.process import Done, WorkerLostError

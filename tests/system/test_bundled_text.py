@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from mt import Translator
-from mt.casing import Case, restore
 from mt.corpus import read_pairs
-from mt.digits import find_runs
 from mt.explain import Explainer
 from mt.flags import NUMBERS, TARGET_LANGUAGE
 from mt.scoring import evaluate
+from mt.text.casing import Case, restore
+from mt.text.digits import find_runs
 
 
 @pytest.fixture(scope="module")

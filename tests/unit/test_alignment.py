@@ -10,8 +10,8 @@ import pytest
 
 from mt.alignment import WordAligner
 from mt.lexicon import PARTNERS, Lexicon
+from mt.text.words import find_words
 from mt.tokens import END, UNKNOWN
-from mt.words import find_words
 
 PAIRS = {
     "er": ["he"],

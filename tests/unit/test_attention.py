@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.attention import Attention, Memory, Score
+from mt.model.attention import Attention, Memory, Score
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
 SCORES: tuple[Score, ...] = ("dot", "general", "additive")

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.attention import Score
 from mt.bundle import load_bundle, save_bundle
 from mt.card import model_card
 from mt.config import ModelConfig, parse
@@ -21,8 +20,9 @@ from mt.engine import load_engine
 from mt.engine.int8 import Int8Engine
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, ConfigError
-from mt.loss import cross_entropy
+from mt.loss.cross_entropy import cross_entropy
 from mt.model import Seq2Seq
+from mt.model.attention import Score
 from mt.parameters import load_model, trained_parameters, without_attention
 from mt.search import search
 from mt.shapes import parameter_shapes

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mt.bag_of_words import BagOfWords
+from mt.loss.bag_of_words import BagOfWords
 from mt.lstm import LSTMState
 from mt.model import DecoderState, Seq2Seq
 from mt.tokens import END, PAD, UNKNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mt.casing import Case, find_case, restore, truecase
+from mt.text.casing import Case, find_case, restore, truecase
 
 KNOWN = {
     "Der", "der", "Hund", "bellt", "im", "Im", "Garten", "die", "Die", "USA", "Sie", "sie", "groß",

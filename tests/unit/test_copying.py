@@ -7,8 +7,8 @@ import pytest
 
 from mt.config import SearchConfig, TokenizerConfig
 from mt.copying import digit_rules
-from mt.digits import find_runs
 from mt.search import CopyingDigits, DigitRule, Hypothesis, Numerals, sample, search
+from mt.text.digits import find_runs
 from mt.tokenizer import TokenizerPair, train_tokenizers
 from support.bundles import SOURCES, TARGETS
 from support.scorers import Table, TableScorer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mt.digits import find_numbers, find_runs, spellings, with_plain_digits, without_separators
+from mt.text.digits import find_numbers, find_runs, spellings, with_plain_digits, without_separators
 
 
 def test_runs_are_digits_with_none_beside_them():

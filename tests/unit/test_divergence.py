@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-import mt.divergence
-from mt.divergence import divergence
+import mt.loss.divergence
+from mt.loss.divergence import divergence
 
 P, E, V = 8, 4, 11
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
@@ -20,7 +20,7 @@ CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-12}
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight positions are two whole chunks and a rest."""
-    monkeypatch.setattr(mt.divergence, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(mt.loss.divergence, "CHUNK_ROWS", 3)
 
 
 def example(count: int = P) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mt.language import Detection, Detector, has_letters, is_rather
+from mt.text.language import Detection, Detector, has_letters, is_rather
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_text_that_is_certainly_something_else_gives_no_hint(
 ) -> None:
     # In the classifier's single precision the others of a very long text come to nothing.
     certain = {"de": 0.0, "en": 0.0, "zh": 1.0}
-    monkeypatch.setattr("mt.language._probabilities", lambda text: certain)
+    monkeypatch.setattr("mt.text.language._probabilities", lambda text: certain)
 
     assert detector.rank("犬") == [Detection("de", 0)]
 
@@ -155,8 +155,8 @@ def test_no_text_is_rather_in_the_expected_language() -> None:
 
 def test_the_classifier_is_not_loaded_before_it_is_asked() -> None:
     program = (
-        "import sys, mt.language\n"
-        "assert not mt.language.is_rather('42', 'en', 'de')\n"
+        "import sys, mt.text.language\n"
+        "assert not mt.text.language.is_rather('42', 'en', 'de')\n"
         "assert not {'numpy', 'py3langid'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-import mt.loss
-from mt.loss import cross_entropy
+import mt.loss.cross_entropy
+from mt.loss.cross_entropy import cross_entropy
 
 P, E, V = 8, 4, 11
 Inputs: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -24,7 +24,7 @@ positions = pytest.mark.parametrize("count", [1, 3, 4, P], ids="P={}".format)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight positions are two whole chunks and a rest."""
-    monkeypatch.setattr(mt.loss, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(mt.loss.cross_entropy, "CHUNK_ROWS", 3)
 
 
 def test_one_position_by_hand() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from mt.config import TrainingConfig
 from mt.corpus import Batch
-from mt.divergence import divergence
+from mt.loss.divergence import divergence
 from mt.model import Seq2Seq
 from mt.tokens import BEGIN, END, PAD
 from mt.training.objective import Objective, Terms, token_loss

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from mt.sentence_ends import sentence_ends
+from mt.text.sentence_ends import sentence_ends
 
 
 def sentences(text: str, language: str) -> list[str]:

@@ -13,7 +13,7 @@ from mt.bundle import load_bundle, save_bundle
 from mt.config import ModelConfig, parse
 from mt.engine import load_engine
 from mt.errors import ConfigError
-from mt.loss import cross_entropy
+from mt.loss.cross_entropy import cross_entropy
 from mt.model import Seq2Seq
 from mt.parameters import half_precision, load_model, trained_parameters
 from mt.tokens import BEGIN, END

@@ -1,7 +1,7 @@
 r"""Document <-> segments: white space, blank lines and line ends survive by construction.
 
 Knows Unicode white space. Does not know tokenizers or models: `split_long` is handed the measure it
-has to keep to. Where sentences end, `mt.sentence_ends` says, and what a letter is, `mt.language`.
+has to keep to. Where sentences end, `sentence_ends.py` says, and what a letter is, `language.py`.
 
 A text is cut into stretches that alternate between gap and segment. Both are slices of the text,
 so putting the segments back gives the text back, whatever it holds. A segment is one sentence
@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mt.config import Segmentation, Task
-from mt.language import has_letters
-from mt.sentence_ends import sentence_ends
-from mt.words import Links
+from mt.text.language import has_letters
+from mt.text.sentence_ends import sentence_ends
+from mt.text.words import Links
 
 # The white space of Unicode category Zs. All other white space is a break.
 _SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"

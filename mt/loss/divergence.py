@@ -7,9 +7,9 @@ For one position with distributions p and q over the vocabulary (Liang et al. 20
     D = (KL(p || q) + KL(q || p)) / 2 = sum((p - q) g) / 2,     g = log p - log q
     d D / d z_p = (p (g - KL(p || q)) + p - q) / 2              z_p: the logits behind p
 
-and the same for q with p and q exchanged. As in `mt.loss`, each chunk of rows computes value and
-gradient and throws its logits away: peak memory is one chunk, whatever the batch and vocabulary.
-The half is left to the end, where there is less to halve.
+and the same for q with p and q exchanged. As in `cross_entropy.py`, each chunk of rows computes
+value and gradient and throws its logits away: peak memory is one chunk, whatever the batch and
+vocabulary. The half is left to the end, where there is less to halve.
 
 Shapes: P positions (padding already left out), E readout width, V pieces.
 """
