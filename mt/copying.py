@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from mt.config import SearchConfig
 from mt.search import DigitRule, Numerals, Spellings, beginning
+from mt.segmentation import SPACE
 from mt.text.digits import DIGITS, find_numbers, spellings
-from mt.tokenizer import SPACE, RightToLeft, Tokenizer, TokenizerPair
+from mt.tokenizer import RightToLeft, Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
 
 

@@ -35,7 +35,8 @@ from mt.errors import BundleError, InputError
 from mt.likelihood import BLANK, SCORED, UNKNOWN_CHARACTERS, force_pairs
 from mt.noise import word_beginnings
 from mt.search import Hypothesis, Integers, LogProbabilities, next_words, sample, search
-from mt.tokenizer import SPACE, Tokenizer
+from mt.segmentation import SPACE
+from mt.tokenizer import Tokenizer
 from mt.tokens import UNKNOWN
 
 LARGEST = 700.0

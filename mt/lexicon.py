@@ -20,6 +20,8 @@ from mt.tokens import END, PAD
 
 Integers: TypeAlias = NDArray[np.integer[Any]]
 
+MOST_PIECES = 1 << 16
+"""Of a vocabulary: ids are stored in 16 bits."""
 PARTNERS = 40
 """Partners kept of each source piece, the likeliest first."""
 FREQUENT = 500
@@ -45,9 +47,11 @@ class Lexicon(NamedTuple):
         Args:
             count: partners of each piece, at most P; the frequent pieces come on top.
         """
-        partners = self.partners[list(source), :count].ravel()
-        ids = np.union1d(self.frequent, partners).astype(np.int64)
-        return np.setdiff1d(ids, [PAD])
+        allowed = np.zeros(MOST_PIECES, dtype=bool)  # looked through sooner than ids are sorted
+        allowed[self.frequent] = True
+        allowed[self.partners[list(source), :count]] = True
+        allowed[PAD] = False
+        return np.flatnonzero(allowed)
 
     def checked(self, source_size: int, target_size: int) -> Lexicon:
         """The same table.
@@ -74,9 +78,9 @@ def learn_lexicon(source: Side, target: Side, source_size: int, target_size: int
 
     Args:
         source: side translated from, without special tokens; target likewise.
-        source_size: pieces of that vocabulary, at most 65,536; target_size likewise.
+        source_size: pieces of that vocabulary, at most MOST_PIECES; target_size likewise.
     """
-    assert max(source_size, target_size) <= 1 << 16, (source_size, target_size)
+    assert max(source_size, target_size) <= MOST_PIECES, (source_size, target_size)
     counts = np.bincount(target.ids, minlength=target_size)
     counts[END] = len(target.ids) + 1  # closes every sentence
     frequent = np.argsort(-counts, kind="stable")[:FREQUENT]

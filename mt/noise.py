@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.corpus import Sentences
+from mt.segmentation import SPACE
 from mt.tokenizer import Tokenizer
 
 
@@ -44,10 +45,8 @@ def noisy(
 
 
 def word_beginnings(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """[V]: whether a piece begins a word, which SentencePiece marks by U+2581."""
-    return np.array(
-        [piece.startswith("\u2581") for piece in tokenizer.pieces(range(len(tokenizer)))]
-    )
+    """[V]: whether a piece begins a word."""
+    return np.array([piece.startswith(SPACE) for piece in tokenizer.pieces(range(len(tokenizer)))])
 
 
 def _words(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mt.tokens import END, UNKNOWN
 
 SPACE = "\u2581"
+"""How SentencePiece writes white space; a piece that begins with it begins a word."""
 UNKNOWN_PENALTY = 10.0
 """By how many nats an unknown character is less likely than the least likely piece of a unigram
 model; SentencePiece's value."""

@@ -70,13 +70,13 @@ def _encoder_layers(config: ModelConfig) -> dict[str, Shape]:
     hidden = config.encoder_hidden_size
     shapes: dict[str, Shape] = {}
     for depth in range(config.encoder_layers):
-        inputs = config.embedding_size if depth == 0 else directions * hidden
+        inputs = config.embedding_size if depth == 0 else config.encoder_width
         shapes |= _layer(config, f"encoder.layers.{depth}", inputs, hidden, directions)
     return shapes
 
 
 def _bridge(config: ModelConfig) -> dict[str, Shape]:
-    width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+    width = config.encoder_width
     shapes: dict[str, Shape] = {}
     if config.bridge == "linear":
         for depth in range(config.decoder_layers):

@@ -20,9 +20,6 @@ from mt.segmentation import Lattice, Merges, Segmentation
 from mt.text.digits import DIGITS
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
-SPACE = "▁"
-"""How SentencePiece writes white space; a piece that begins with it begins a word."""
-
 
 class Tokenizer:
     """One trained subword model. Immutable; safe to share between threads."""

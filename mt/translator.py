@@ -26,7 +26,7 @@ from mt.copying import digit_rules
 from mt.decoding import SearchTask, decode
 from mt.engine import Engine, load_engine, watchful
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
-from mt.errors import BundleError
+from mt.errors import BundleError, ConfigError
 from mt.fusion import FusionEngine, check_fits
 from mt.likelihood import PairScore, score_pairs
 from mt.planning import Plan, Planner
@@ -223,8 +223,21 @@ class Translator:
         how much that counts.
 
         Raises:
-            ConfigError: the decoding options leave nothing to choose among.
+            ConfigError: that model translates another way, or the decoding options leave nothing to
+                choose among.
         """
+        back, found = (
+            f"{source} to {target}"
+            for source, target in (
+                (self.target_language, self.source_language),
+                (reverse.source_language, reverse.target_language),
+            )
+        )
+        if found != back:
+            raise ConfigError(
+                f"{reverse.name} translates {found}; what rescores {self.name} has to translate "
+                f"{back}"
+            )
         config = RerankConfig(reverse_model=Path(reverse.name))
         return self.with_reranker(Reranker(config, reverse=reverse))
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mt.config import Recipe
 from mt.corpus import Pairs
 from mt.engine.reference import TorchEngine
-from mt.errors import ConfigError
+from mt.errors import ConfigError, InputError
 from mt.language_model import LanguageModel, perplexity
 from mt.model import Model
 from mt.planning import Planner
@@ -48,35 +48,33 @@ class _Translating:
     def __init__(self, recipe: Recipe, tokenizers: TokenizerPair, text: Pairs, count: int) -> None:
         self.sources, self.references = (_spread(side, count) for side in text)
         self.text = text
-        self.recipe, self.tokenizers = recipe, tokenizers
-        self.search = recipe.search.model_copy(update=GREEDY)
+        self.recipe = recipe
+        self.planner = Planner(
+            recipe.name,
+            tokenizers,
+            recipe.search.model_copy(update=GREEDY),
+            recipe.data.source_language,
+            recipe.data.target_language,
+            recipe.task,
+            recipe.segmentation,
+        )
         if recipe.segmentation == "whole":
             self._check_lengths()
 
     def __call__(self, model: Model) -> Mapping[str, Any]:
-        planner = Planner(
-            self.recipe.name,
-            self.tokenizers,
-            self.search,
-            self.recipe.data.source_language,
-            self.recipe.data.target_language,
-            self.recipe.task,
-            self.recipe.segmentation,
-        )
-        translator = Translator(TorchEngine(model), planner)
+        translator = Translator(TorchEngine(model), self.planner)
         texts = [translation.text for translation in translator.translate(self.sources)]
         return {**self._scores(texts), "sentences": len(texts), "example": texts[0]}
 
     def _check_lengths(self) -> None:
         """Refuse, before the first update, what the first validation would."""
-        limit = self.search.max_source_pieces
-        for number, pieces in enumerate(map(len, self.tokenizers.source.encode(self.text[0])), 1):
-            if pieces > limit:
+        for source in self.sources:
+            try:
+                self.planner.plan(source)
+            except InputError as error:
                 text = self.recipe.data.valid_source or "the pairs held out"
-                raise ConfigError(
-                    f"{text}, line {number:,}: it has {pieces} pieces, more than "
-                    f"search.max_source_pieces = {limit} of a model that takes texts as a whole"
-                )
+                line = f"the line that begins {source[:40]!r}"
+                raise ConfigError(f"{text}, {line}: {error}") from error
 
     def _scores(self, texts: Sequence[str]) -> dict[str, Any]:
         if self.recipe.task == "answer":

@@ -203,7 +203,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
             resume=resume,
             processes=processes,
             report=display.show,
-            progress=prepare,
+            tell=prepare,
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
     if processes.first:

@@ -63,7 +63,7 @@ def _first_mistake(options: type[Options], error: ValidationError) -> str:
         known = _known_keys(options, mistake["loc"][:-1])
         near = difflib.get_close_matches(str(mistake["loc"][-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-        return f"unknown key {location}; {hint}"
+        return f"unknown key {location}; {hint}" if known else f"unknown key {location}"
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "missing":
         return f"{location} is required"
@@ -77,7 +77,10 @@ def _printable(key: str) -> str:
 
 
 def _known_keys(options: type[Options], path: tuple[int | str, ...]) -> list[str]:
+    """Those of the table at a path; none where it lies within something else than tables."""
     table: Any = options
     for part in path:
+        if part not in getattr(table, "model_fields", {}):
+            return []
         table = table.model_fields[part].annotation
-    return list(table.model_fields)
+    return list(getattr(table, "model_fields", {}))

@@ -20,9 +20,9 @@ a program that reads text, should not wait for it.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mt.corpus.batches import Batch, epoch_batches, make_batch, pad
+    from mt.corpus.batches import Batch, epoch_batches, make_batch
     from mt.corpus.filters import FilterReport
-    from mt.corpus.preparation import Progress, prepare, prepare_files, sample_pairs
+    from mt.corpus.preparation import Tell, prepare, prepare_files, sample_pairs
     from mt.corpus.sentences import Corpus, Sentences
     from mt.corpus.storage import CorpusFolder, NewCorpusFolder, new_folder, read_tokenizers
     from mt.corpus.survey import Survey
@@ -37,13 +37,12 @@ __all__ = [
     "NewCorpusFolder",
     "Pairs",
     "ParallelText",
-    "Progress",
     "Sentences",
     "Survey",
+    "Tell",
     "epoch_batches",
     "make_batch",
     "new_folder",
-    "pad",
     "prepare",
     "prepare_files",
     "read_beside",
@@ -54,9 +53,9 @@ __all__ = [
 ]
 
 _NAMES = {
-    "batches": ("Batch", "epoch_batches", "make_batch", "pad"),
+    "batches": ("Batch", "epoch_batches", "make_batch"),
     "filters": ("FilterReport",),
-    "preparation": ("Progress", "prepare", "prepare_files", "sample_pairs"),
+    "preparation": ("Tell", "prepare", "prepare_files", "sample_pairs"),
     "sentences": ("Corpus", "Sentences"),
     "storage": ("CorpusFolder", "NewCorpusFolder", "new_folder", "read_tokenizers"),
     "survey": ("Survey",),

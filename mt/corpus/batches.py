@@ -8,7 +8,7 @@ Shapes: B sentences of a batch, S longest source with its end token, T longest t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -71,14 +71,6 @@ def make_batch(corpus: Corpus, numbers: Iterable[int]) -> Batch:
     # Where a shorter row was padded, its end token has moved into `previous`; what stands there
     # is never scored, since `target` is PAD at those positions.
     return Batch(source, source_lengths, previous, target)
-
-
-def pad(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Rows of ids as one array [B, longest], short rows filled up with PAD."""
-    array = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
-    for number, row in enumerate(rows):
-        array[number, : len(row)] = row
-    return torch.from_numpy(array)
 
 
 def _by_length(corpus: Corpus, numbers: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ CHUNK = 10_000
 ALONE = 100_000
 """Pairs up to which other processes take longer to start than they save."""
 
-Progress: TypeAlias = Callable[[str, int, int | None], None]
+Tell: TypeAlias = Callable[[str, int, int | None], None]
 """Takes what is being done, the pairs it is done for, and all pairs if their number is known."""
 
 
@@ -71,7 +71,7 @@ def prepare_files(
     *,
     workers: int | None = None,
     chunk: int = CHUNK,
-    progress: Progress = lambda doing, done, total: None,
+    tell: Tell = lambda doing, done, total: None,
 ) -> FilterReport:
     """Filter and tokenise text of any size into a folder; the bytes do not depend on `workers`.
 
@@ -91,12 +91,12 @@ def prepare_files(
     chunks = _chunks(text, survey, held_out, config.repeat, chunk)
     train, written = 0, 0
     for number, (part, encoded) in enumerate(encode_all(chunks, tokenizers, workers)):
-        progress("tokenising", number * chunk, len(survey))
+        tell("tokenising", number * chunk, len(survey))
         kept = _kept(part, encoded, passes)
         folder.append(*kept)
         train += len(part.source)
         written += len(kept[0])
-    progress("tokenising", len(survey), len(survey))
+    tell("tokenising", len(survey), len(survey))
     excluded = int(survey.excluded.sum())
     report = passes.report(held_out=len(survey) - excluded - train, excluded=excluded)
     return replace(_something(report), copies=written - report.kept)

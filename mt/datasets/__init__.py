@@ -4,6 +4,7 @@ Knows where such text is kept, under which licence, and how it is split. Does no
 used for. `prepare` makes `OUTPUT/NAME/{train,valid,test}.LANGUAGE.xz`, UTF-8, a sentence a line,
 line by line each other's translations, and `source.json`, which says where it all comes from.
 
+    dataset     what one is
     fetch       an original file comes from a server or a folder, whole and checked
     multi30k    what the originals of Multi30k say
     tatoeba     what an export of Tatoeba says

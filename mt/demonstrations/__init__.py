@@ -14,7 +14,8 @@
 
 They stand on `demonstration.py`, which says what one is; `workspace.py`, which keeps what was
 found, so that a run that was cut off goes on; `networks.py` and `learning.py`, which train a layer
-on sequences that are made up. All are computed by the project's own cell (`mt.lstm`).
+on sequences that are made up; and `runs.py`, which trains whole models. All are computed by the
+project's own cell (`mt.lstm`).
 
 Knows which there are. Prints and draws nothing: `scripts/demonstrate.py` does.
 """

@@ -10,6 +10,7 @@ Shapes: as in `mt.engine.decoder`.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -204,30 +205,38 @@ class _Zeros:
 
 
 class _Step:
-    """A step's graph, made ready when it is first run."""
+    """A step's graph, made ready when it is first run, by whichever thread comes first."""
 
     def __init__(self, graph: bytes, threads: int) -> None:
         self._graph, self._threads = graph, threads
+        self._ready: _ReadyStep | None = None
+        self._lock = threading.Lock()
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Any]) -> list[NDArray[Any]]:
         """These of OUTPUTS; `feeds` may hold more than the graph has inputs for."""
-        names = [self._outputs[name] for name in outputs]
-        return list(self._session.run(names, {name: feeds[name] for name in self._inputs}))
+        session, inputs, places = self._made_ready()
+        names = [places[name] for name in outputs]
+        return list(session.run(names, {name: feeds[name] for name in inputs}))
 
-    @functools.cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
-        session = _session(self._graph, self._threads)
-        self._graph = b""
-        return session
+    def _made_ready(self) -> _ReadyStep:
+        with self._lock:
+            if self._ready is None:
+                session = _session(self._graph, self._threads)
+                self._graph = b""
+                names = (value.name for value in session.get_outputs())
+                self._ready = _ReadyStep(
+                    session,
+                    [value.name for value in session.get_inputs()],
+                    dict(zip(OUTPUTS, names, strict=True)),
+                )
+        return self._ready
 
-    @functools.cached_property
-    def _inputs(self) -> list[str]:
-        return [value.name for value in self._session.get_inputs()]
 
-    @functools.cached_property
-    def _outputs(self) -> dict[str, str]:
-        names = (value.name for value in self._session.get_outputs())
-        return dict(zip(OUTPUTS, names, strict=True))
+class _ReadyStep(NamedTuple):
+    session: onnxruntime.InferenceSession
+    inputs: list[str]
+    outputs: dict[str, str]
+    """Its name for each of OUTPUTS."""
 
 
 def _tables(

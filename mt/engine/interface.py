@@ -15,7 +15,7 @@ class Engine(Scorer[S], Protocol[S]):
     """A scorer that can also read sources."""
 
     name: str
-    """For people and records: one of `mt.engine.ENGINES`, or what an ensemble is made of."""
+    """For people and records: one of `mt.engine.ENGINES`, or what several are put together to."""
 
     @property
     def environment(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.errors import ConfigError
-from mt.lexicon import Lexicon
+from mt.lexicon import MOST_PIECES, Lexicon
 from mt.tokens import PAD
 
 
@@ -50,7 +50,10 @@ def joint_shortlist(
         ConfigError: there is no lexical table.
     """
     lists = shortlists(lexicon, sources, count)
-    tokens = np.unique(np.concatenate(lists))
+    used = np.zeros(MOST_PIECES, dtype=bool)
+    for its_tokens in lists:
+        used[its_tokens] = True
+    tokens = np.flatnonzero(used)
     allowed = np.full((len(lists), len(tokens) + -len(tokens) % multiple), -np.inf, np.float32)
     for row, its_tokens in zip(allowed, lists, strict=True):
         row[np.searchsorted(tokens, its_tokens)] = 0

@@ -61,7 +61,7 @@ def gradient_norms(watched: Seq2Seq, source: Sequence[int]) -> list[Tensor]:
     hook = encoder.embedding.register_forward_hook(lambda _, __, embedded: embedded + shift)
     try:
         with torch.enable_grad():
-            encoder.read(tokens, lengths)
+            encoder(tokens, lengths)
             layers = list(encoder_layers(watched))
     finally:
         hook.remove()

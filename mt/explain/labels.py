@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mt.tokenizer import SPACE
+from mt.segmentation import SPACE
 
 Values = list[int]
 Tracker = Callable[[Sequence[str]], Values | None]

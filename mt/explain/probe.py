@@ -233,7 +233,7 @@ def _read(explainer: Explainer, sources: Sequence[Sequence[int]]) -> dict[str, F
     """Sources of equal length -> for each layer [sources, pieces, U], without the end token."""
     tokens = torch.tensor([[*source, END] for source in sources])
     lengths = torch.full((len(sources),), tokens.shape[1])
-    explainer.watched.encoder.read(tokens, lengths)
+    explainer.watched.encoder(tokens, lengths)
     return {
         layer.name: layer.gates.cell[:-1].transpose(0, 1).numpy()
         for layer in encoder_layers(explainer.watched)

@@ -2,7 +2,8 @@
 
     rows.py     what a line of input means and how its translation is written
     chunks.py   some hundred lines that are translated together
-    workers.py  processes that do so side by side
+    worker.py   a process that does so
+    workers.py  several of them, side by side
     record.py   how far a job is, and whether it may go on from there
     part.py     the unfinished output, which survives a kill together with its record
     job.py      reads, has translated, writes and commits, chunk after chunk

@@ -13,7 +13,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,11 @@ def open_part(
     """
     if output.exists() and not output.is_file():
         raise JobError(f"{output} is not a regular file: use standard output for it")
+    compress = compressor(output)  # by the name that it will be read by, not what is behind a link
     output = behind_link(output)
     path = part_path(output)
     with locked(path) as descriptor:
-        part = Part(output, path, descriptor, settings, environment)
+        part = Part(output, path, descriptor, settings, environment, compress)
         record = _record_to_continue(part, resume)
         if record is None:
             part.begin()
@@ -83,6 +84,7 @@ class Part:
         descriptor: int,
         settings: Mapping[str, Any],
         environment: Mapping[str, Any],
+        compress: Callable[[bytes], bytes],
     ) -> None:
         self.path = path
         self.record_path = path.with_name(f"{path.name}.json")
@@ -93,7 +95,7 @@ class Part:
         self._output = output
         self._descriptor = descriptor
         self._settings, self._environment = dict(settings), dict(environment)
-        self._compress = compressor(output)
+        self._compress = compress
         self._size, self._digest = 0, hashlib.sha256()
 
     @property

@@ -10,8 +10,8 @@ From the summary s of a source, one distribution over the vocabulary for all tok
 
 O is the model's own output layer; W, b and d serve this loss alone and are no part of the model.
 
-Shapes: B sentences, T target positions, E readout width, V pieces. Logits are [B, V]: a row for
-each sentence, not for each position.
+Shapes: B sentences, T target positions, E readout width, D width of a summary, V pieces. Logits
+are [B, V]: a row for each sentence, not for each position.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class BagOfWords(nn.Module):
 
 
 def _summary(state: DecoderState) -> Tensor:
-    """[B, S]: the context that is fed at every step, or all first states where there is none."""
+    """[B, D]: the context that is fed at every step, or all first states where there is none."""
     if state.context.shape[1]:
         return state.context
     return torch.cat([*state.lstm.hidden, *state.lstm.cell], dim=-1)

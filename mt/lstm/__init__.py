@@ -3,6 +3,7 @@
 cell.py       the equations as the literature writes them, one step, every gate by name: read it
 layer.py      what a layer of cells does, over whole sequences or step by step
 fused.py      a layer of that cell, fused: run it
+unrolled.py   the same with its gradient written out: train it on a CPU
 variants.py   the cells that follow other equations
 looped.py     a layer of any of those, as a loop over the steps
 """

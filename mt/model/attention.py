@@ -1,8 +1,8 @@
 """Attention: for each target position, a mean of the source's states, weighted by their fit.
 
 Knows queries, what is remembered of a source, and the scores of the literature. Does not know
-layers, tokens or search, nor where the context goes: `mt.model` gives it to the output alone and
-never back into the decoder (no input feeding), so that a decoder still runs over a whole target at
+layers, tokens or search, nor where the context goes: `decoder.py` gives it to the output alone and
+never back into the layers (no input feeding), so that a decoder still runs over a whole target at
 once.
 
 With h_t the state of the decoder at target position t and s_j the encoder's at source position j:

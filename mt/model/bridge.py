@@ -25,7 +25,7 @@ class Bridge(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+        width = config.encoder_width
         self.copies = config.bridge == "copy"
         depth = 0 if self.copies else config.decoder_layers
         top = config.encoder_layers - 1

@@ -18,7 +18,7 @@ from mt.lstm import LSTMState
 from mt.model.layers import LockedDropout, WordDropout, lstm_layer, make_embedding
 
 
-class Reading(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What came of reading sources."""
 
     states: Tensor
@@ -38,7 +38,7 @@ class Encoder(nn.Module):
         )
         self.embedding_dropout = LockedDropout(config.embedding_dropout)
         self.word_dropout = WordDropout(config.word_dropout)
-        width = config.encoder_hidden_size * (2 if config.bidirectional else 1)
+        width = config.encoder_width
         self.layers = nn.ModuleList(
             lstm_layer(
                 config,
@@ -51,12 +51,8 @@ class Encoder(nn.Module):
         self.residual = config.residual
         self.layer_dropout = LockedDropout(config.layer_dropout)
 
-    def forward(self, source: Tensor, lengths: Tensor) -> LSTMState:
-        """source [B, S] padded at the end, lengths [B] on the CPU -> final states [L, B, W]."""
-        return self.read(source, lengths).finals
-
-    def read(self, source: Tensor, lengths: Tensor) -> Reading:
-        """source [B, S] padded at the end, lengths [B] on the CPU -> all states of the top."""
+    def forward(self, source: Tensor, lengths: Tensor) -> EncoderOutput:
+        """source [B, S] padded at the end, lengths [B] on the CPU -> its states."""
         if self.reverse:
             source = reverse_each(source, lengths)
         inputs = self.embedding_dropout(self.embedding(self.word_dropout(source).T))
@@ -69,7 +65,7 @@ class Encoder(nn.Module):
             finals.append(state)
             if depth > 0 and self.residual:
                 inputs = inputs + below
-        return Reading(
+        return EncoderOutput(
             inputs,
             LSTMState(
                 torch.stack([_join_directions(state.hidden) for state in finals]),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mt.config import ModelConfig
 from mt.model.bridge import Bridge
 from mt.model.decoder import Decoder, DecoderState
-from mt.model.encoder import Encoder, reverse_each
+from mt.model.encoder import Encoder, EncoderOutput, reverse_each
 from mt.model.layers import make_embedding
 
 
@@ -87,7 +87,7 @@ class Seq2Seq(Model):
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """As `Model.encode`."""
-        reading = self.encoder.read(source, lengths)
+        reading: EncoderOutput = self.encoder(source, lengths)
         state: DecoderState = self.bridge(reading.finals)
         if self.decoder.attention is None:
             return state

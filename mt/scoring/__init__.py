@@ -3,6 +3,7 @@
 metrics.py        BLEU and chrF, with signatures and intervals
 significance.py   whether two systems differ by more than chance
 buckets.py        quality by length of the source
+answers.py        exact match of answers, and rules to compare with
 joined.py         lines joined to longer ones, and what they lose
 """
 

@@ -1,7 +1,8 @@
 r"""Where the sentences of a text end, by sentencex and by a few rules more.
 
 Knows sentencex, what it cannot be shown, and full stops that it takes for the end of a sentence and
-that are none: titles and ordinal numbers. Does not know lines or cells (`mt.text`).
+that are none: titles and ordinal numbers. Does not know lines or cells
+(`documents.py`).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _ABBREVIATIONS = {
     "fr": "Dr|M|MM|Mgr|Mlle|Mlles|Mme|Mmes|Pr|Prof|St|Ste|prof",
 }
 _OPEN = {
-    language: re.compile(rf"(?<!\S)[(\"«„]?(?:{words})\.\s*\Z")
+    language: re.compile(rf"(?<!\S)[(\"«„]?(?:{words})\.\Z")
     for language, words in _ABBREVIATIONS.items()
 }
 # "im 19. Jahrhundert", "der 2. Stock": in German a number with a full stop and what it belongs to.
 _ORDINAL = re.compile(
     r"(?<!\S)(?:am|im|beim|vom|zum|zur|d(?:er|ie|as|em|en|es)|(?:dies|jed|jen)e[mnrs]?"
-    r"|[dkms]?ein(?:e[mnrs]?)?|(?:ih|eu|unse)re?[mnrs]?) \d{1,3}\.\s*\Z",
+    r"|[dkms]?ein(?:e[mnrs]?)?|(?:ih|eu|unse)re?[mnrs]?) \d{1,3}\.\Z",
     re.IGNORECASE,
 )
 # What it cannot belong to: "Ich komme am 3. Du auch?"
@@ -88,7 +89,7 @@ def _joined(sentences: list[str], language: str) -> list[str]:
 
 
 def _goes_on(before: str, behind: str, language: str) -> bool:
-    tail = before[-30:]  # longer than whatever is looked for
+    tail = before.rstrip()[-30:]  # longer than whatever is looked for
     if language in _OPEN and _OPEN[language].search(tail):
         return True
     return language == "de" and bool(_ORDINAL.search(tail)) and not _NO_NOUN.match(behind)

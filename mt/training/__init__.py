@@ -1,7 +1,8 @@
 """Training: schedule, loop, checkpoints. Reads a corpus, moves a model, writes `run/`.
 
 Start reading at `run`, which prepares one, then `loop`, which is one, then `step`, which is one
-update of it, by an `objective`. They stand on `schedule`, `averaging`, `checkpoint` and
+update of it, by an `objective`. `data` finds or makes the pairs of a run, `initial` what it starts
+from, `recorded` says whether one may go on. They stand on `schedule`, `averaging`, `checkpoint` and
 `processes`; `defaults` makes a recipe of two plain files.
 """
 

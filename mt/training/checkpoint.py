@@ -4,7 +4,8 @@ Knows tensors and progress. Does not know how either came about. A checkpoint is
 file, named by its update, and `checkpoint.json`, which names that file with its hash. The JSON is
 replaced last, in one move, so a kill at any moment leaves the previous checkpoint whole.
 
-There is no random state to save: each update draws from a generator seeded by (seed, update).
+There is no random state to save: each update draws from a generator seeded by seed, update and the
+process that it is of.
 """
 
 from __future__ import annotations

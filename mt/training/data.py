@@ -27,8 +27,8 @@ from mt.corpus import (
     NewCorpusFolder,
     Pairs,
     ParallelText,
-    Progress,
     Survey,
+    Tell,
     new_folder,
     prepare,
     prepare_files,
@@ -59,14 +59,14 @@ class Data:
 
 @contextmanager
 def open_data(
-    recipe: Recipe, run_folder: Path, known: TokenizerPair | None, progress: Progress
+    recipe: Recipe, run_folder: Path, known: TokenizerPair | None, tell: Tell
 ) -> Iterator[Data]:
     """The data of a run; arrays made for it are kept if the block ends without an exception.
 
     Args:
         run_folder: where they lie if the recipe does not say.
         known: the tokenizers, if they need not be trained.
-        progress: told while arrays are made.
+        tell: told while arrays are made.
 
     Raises:
         CorpusError: the text cannot be used, or `data.prepared` holds something else.
@@ -82,7 +82,7 @@ def open_data(
         if found is None:
             with _told(folder):
                 new = stack.enter_context(new_folder(folder, with_text=config.needs_text))
-                found = _make(new, recipe, origin, known, progress)
+                found = _make(new, recipe, origin, known, tell)
         yield _data(found, valid_text or found.held_out(), recipe)
 
 
@@ -174,13 +174,13 @@ def _make(
     recipe: Recipe,
     origin: Mapping[str, Any],
     known: TokenizerPair | None,
-    progress: Progress,
+    tell: Tell,
 ) -> CorpusFolder:
     config = recipe.data
     text = ParallelText(config.train_source, config.train_target)
     survey = Survey.of(
         text,
-        lambda done: progress("reading", done, None),
+        lambda done: tell("reading", done, None),
         exclude=chain.from_iterable(map(read_lines, config.exclude or ())),
     )
     held_out = HeldOut(([], []))
@@ -189,10 +189,10 @@ def _make(
         held_out = HeldOut.of(text, whole, config.held_out_pairs)
     tokenizers = known
     if tokenizers is None:
-        progress("learning the vocabulary", 0, None)
+        tell("learning the vocabulary", 0, None)
         sample = sample_pairs(text, survey, held_out, recipe.tokenizer.training_pairs)
         tokenizers = train_tokenizers(*sample, recipe.tokenizer, seed=recipe.training.seed)
-    report = prepare_files(text, survey, held_out, tokenizers, config, new, progress=progress)
+    report = prepare_files(text, survey, held_out, tokenizers, config, new, tell=tell)
     record = {
         "origin": origin,
         # How they came about, if not in another model; and which they are.

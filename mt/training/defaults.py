@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mt.bundle import BundleConfig, load_bundle
 from mt.config import ModelConfig, Recipe, SearchConfig, TrainingConfig, parse
-from mt.corpus import read_pairs
+from mt.corpus import ParallelText
 from mt.errors import ConfigError
 
 EPOCHS = 30
@@ -66,8 +66,8 @@ def default_recipe(
         target_language = target_language or initial.target_language
     source_language = source_language or _language(source, "--source-language")
     target_language = target_language or _language(target, "--target-language")
-    sources, targets = read_pairs([source], [target])
-    updates = _updates(targets)
+    pairs, source_words, target_words = _count(ParallelText((source,), (target,)))
+    updates = _updates(pairs, target_words)
     table = {
         **(_purpose(initial, init_from) if initial else {}),
         "name": f"{source_language}-{target_language}",
@@ -78,7 +78,7 @@ def default_recipe(
             "train_source": [source.resolve()],
             "train_target": [target.resolve()],
         },
-        "tokenizer": {"vocabulary_size": _vocabulary_size(sources, targets)},
+        "tokenizer": {"vocabulary_size": _vocabulary_size(source_words, target_words)},
         "model": initial.model if initial else ModelConfig(),
         "search": initial.search if initial else SearchConfig(copy_digits=True),
         "training": {
@@ -108,9 +108,18 @@ def _language(path: Path, option: str) -> str:
     return suffix
 
 
-def _updates(targets: list[str]) -> int:
-    words = Counter(word for line in targets for word in line.split())
-    pieces = len(targets) + sum(count * _pieces(word) for word, count in words.items())
+def _count(text: ParallelText) -> tuple[int, Counter[str], Counter[str]]:
+    """The pairs, and how often each word stands on either side."""
+    pairs, source, target = 0, Counter[str](), Counter[str]()
+    for its_source, its_target in text:
+        pairs += 1
+        source.update(its_source.split())
+        target.update(its_target.split())
+    return pairs, source, target
+
+
+def _updates(pairs: int, words: Counter[str]) -> int:
+    pieces = pairs + sum(count * _pieces(word) for word, count in words.items())
     per_epoch = pieces / TrainingConfig().batch_tokens
     return max(FEWEST_UPDATES, min(MOST_UPDATES, round(EPOCHS * per_epoch)))
 
@@ -121,11 +130,10 @@ def _pieces(word: str) -> float:
     return max(PIECES_PER_WORD, narrow / CHARACTERS_PER_PIECE + wide / WIDE_PER_PIECE)
 
 
-def _vocabulary_size(*sides: list[str]) -> int:
+def _vocabulary_size(*sides: Counter[str]) -> int:
     """For a tokenizer of each side: no more than the poorer one has, but all of its characters."""
     wanted, least = [], []
-    for lines in sides:
-        words = {word for line in lines for word in line.split()}
+    for words in sides:
         characters = {character for word in words for character in word}
         # More pieces than characters and half of the words would be learned from single
         # occurrences, and SentencePiece refuses more than there are to find.

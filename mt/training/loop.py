@@ -89,6 +89,7 @@ class Trainer:
         self.corpus = corpus
         self.validation = validation
         self.progress = Progress()
+        self._saved: Progress | None = None  # the last checkpoint's
         self._validate, self._publish, self._report = validate, publish, report
 
     @property
@@ -285,7 +286,7 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        if not self.processes.first:
+        if not self.processes.first or self.progress == self._saved:
             return
         save_checkpoint(
             self.folder,
@@ -296,6 +297,7 @@ class Trainer:
             self.environment,
             self.stepper.objective,
         )
+        self._saved = self.progress
 
     def _emit(self, event: str, **values: Any) -> dict[str, Any]:
         record = {

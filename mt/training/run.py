@@ -25,7 +25,7 @@ from mt.augment import Augmented
 from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import Recipe
-from mt.corpus import Pairs, Progress, read_tokenizers
+from mt.corpus import Pairs, Tell, read_tokenizers
 from mt.criterion import CRITERIA
 from mt.errors import BundleError, TrainingError
 from mt.files import write_atomic, write_json
@@ -53,7 +53,7 @@ def open_run(
     resume: bool = False,
     processes: Processes | None = None,
     report: Report = lambda record: None,
-    progress: Progress = lambda doing, done, total: None,
+    tell: Tell = lambda doing, done, total: None,
 ) -> Trainer:
     """Prepare a run, or pick one up where its last checkpoint left it.
 
@@ -64,7 +64,7 @@ def open_run(
         resume: continue the run in `output` if there is one.
         processes: those that train together; all of them have to see the same `output`.
         report: takes every event.
-        progress: told while text is prepared, which is not done again where it has been done.
+        tell: told while text is prepared, which is not done again where it has been done.
 
     Raises:
         CorpusError: the text cannot be used.
@@ -76,7 +76,7 @@ def open_run(
     processes = processes or Processes()
     # The first process begins the run, so all others find it begun.
     with processes.first_goes_first():
-        return _open(recipe, output, make_validator, resume, processes, report, progress)
+        return _open(recipe, output, make_validator, resume, processes, report, tell)
 
 
 def _open(
@@ -86,12 +86,12 @@ def _open(
     resume: bool,
     processes: Processes,
     report: Report,
-    progress: Progress,
+    tell: Tell,
 ) -> Trainer:
     folder = output / RUN_FOLDER
     begun = _begun(output, resume or not processes.first)
     start = initial(recipe)
-    with open_data(recipe, folder, _known_tokenizers(begun, folder, start), progress) as data:
+    with open_data(recipe, folder, _known_tokenizers(begun, folder, start), tell) as data:
         record = run_record(recipe, data, start)
         if begun:
             # What a run started from need not be named again once it has a checkpoint.

@@ -134,7 +134,7 @@ def test_weights_are_given_on_request_in_the_order_of_the_source() -> None:
     source, lengths = padded(SOURCES)
     weights = model.attention_weights(source, lengths, PREVIOUS)
     assert weights.shape == (4, 4, 5)
-    reading = model.encoder.read(source, lengths)
+    reading = model.encoder(source, lengths)
     attention = model.decoder.attention
     assert attention is not None
     run = model.decoder.run(PREVIOUS, model.encode(source, lengths))

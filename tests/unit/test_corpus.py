@@ -18,7 +18,6 @@ from mt.corpus import (
     Sentences,
     epoch_batches,
     make_batch,
-    pad,
     prepare,
     read_lines,
     read_pairs,
@@ -349,10 +348,6 @@ def test_a_batch_moves_but_its_lengths_stay():
     moved = batch.to("meta")
     assert isinstance(moved, Batch)
     assert [tensor.device.type for tensor in moved] == ["meta", "cpu", "meta", "meta"]
-
-
-def test_short_rows_are_padded():
-    assert pad([[5], [6, 7, 8], []]).tolist() == [[5, PAD, PAD], [6, 7, 8], [PAD, PAD, PAD]]
 
 
 def test_sentences_give_back_the_rows_they_were_made_of():

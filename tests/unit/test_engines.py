@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mt.engine.int8
 import mt.engine.load
 import mt.parameters
 from mt.engine import ENGINES, load_engine
 from mt.engine.load import EngineName
 from mt.errors import BundleError, ConfigError
+from mt.tokens import BEGIN
 from mt.translator import Translator
 from support.bundles import tiny_bundle
 
@@ -116,3 +120,28 @@ def test_translators_of_all_engines_keep_every_line() -> None:
     for name in ("fp32", "bf16", "int8"):
         translator = Translator.from_bundle(tiny_bundle(), engine=name)  # type: ignore[arg-type]
         assert len(translator.translate(TEXTS)) == len(TEXTS)
+
+
+def test_a_graph_is_made_ready_once_however_many_threads_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = load_engine(tiny_bundle(), "int8")
+    make, made, second_comes = mt.engine.int8._session, list[bytes](), threading.Event()
+
+    def slow(graph: bytes, threads: int) -> Any:
+        made.append(graph)
+        second_comes.wait(1)  # as long as a second thread that is not held off needs to get here
+        return make(graph, threads)
+
+    monkeypatch.setattr("mt.engine.int8._session", slow)
+
+    def step(_: int) -> Any:
+        state = engine.start([[4, 5]])
+        if made:
+            second_comes.set()
+        return engine.step(np.array([BEGIN]), state)[0]
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(step, range(2))
+    assert len(made) == 1
+    np.testing.assert_array_equal(one, other)

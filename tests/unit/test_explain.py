@@ -134,7 +134,7 @@ def test_gradients_are_those_of_finite_differences(changes: dict[str, Any]) -> N
         shift[len(SOURCE) - place if model.encoder.reverse else place, 0] = step
         hook = model.encoder.embedding.register_forward_hook(lambda _, __, out: out + shift)
         with torch.no_grad():
-            hidden, cell = model.encoder(tokens, lengths)
+            hidden, cell = model.encoder(tokens, lengths).finals
         hook.remove()
         width = 3  # of one direction
         return torch.cat([hidden[:, 0].unflatten(-1, (-1, width)).flatten(0, 1),

@@ -38,9 +38,9 @@ def _seed() -> None:
 def test_a_source_is_read_the_same_alone_and_padded(reading: dict[str, Any], layers: int) -> None:
     config = tiny_config(encoder_layers=layers, **reading)
     encoder = tiny_model(1, config, dtype=torch.float64).encoder
-    finals = encoder(*padded(SOURCES))
+    finals = encoder(*padded(SOURCES)).finals
     for row, source in enumerate(SOURCES):
-        alone = encoder(*padded([source]))  # no padding: the other path through LSTM.forward
+        alone = encoder(*padded([source])).finals  # no padding: the other path through LSTM.forward
         torch.testing.assert_close(finals.hidden[:, [row]], alone.hidden, **CLOSE)
         torch.testing.assert_close(finals.cell[:, [row]], alone.cell, **CLOSE)
 
@@ -48,7 +48,7 @@ def test_a_source_is_read_the_same_alone_and_padded(reading: dict[str, Any], lay
 @readings
 def test_what_stands_in_the_padding_is_never_read(reading: dict[str, Any]) -> None:
     encoder = tiny_model(1, tiny_config(**reading)).encoder
-    finals, others = encoder(*padded(SOURCES)), encoder(*padded(SOURCES, filler=9))
+    finals, others = encoder(*padded(SOURCES)).finals, encoder(*padded(SOURCES, filler=9)).finals
     assert torch.equal(finals.hidden, others.hidden)
     assert torch.equal(finals.cell, others.cell)
 
@@ -57,11 +57,11 @@ def test_reversal_is_the_plain_encoder_fed_the_source_backwards() -> None:
     config = tiny_config(bidirectional=False, reverse_source=True)
     plain = tiny_model(1, tiny_config(bidirectional=False), dtype=torch.float64).encoder
     reversing = tiny_model(1, config, dtype=torch.float64).encoder
-    finals = reversing(*padded(SOURCES))
-    expected = plain(*padded([source[::-1] for source in SOURCES]))
+    finals = reversing(*padded(SOURCES)).finals
+    expected = plain(*padded([source[::-1] for source in SOURCES])).finals
     torch.testing.assert_close(finals.hidden, expected.hidden, **CLOSE)
     torch.testing.assert_close(finals.cell, expected.cell, **CLOSE)
-    assert not torch.equal(finals.hidden, plain(*padded(SOURCES)).hidden)
+    assert not torch.equal(finals.hidden, plain(*padded(SOURCES)).finals.hidden)
 
 
 def test_reverse_each_turns_rows_within_their_own_lengths() -> None:
@@ -74,7 +74,7 @@ def test_final_states_of_both_directions_stand_side_by_side_for_each_layer() -> 
     config = tiny_config(encoder_layers=2, encoder_hidden_size=3)
     encoder = tiny_model(1, config, dtype=torch.float64).encoder
     source, lengths = padded([[4, 5, 6, END]])
-    finals = encoder(source, lengths)
+    finals = encoder(source, lengths).finals
     assert finals.hidden.shape == finals.cell.shape == (2, 1, 6)
     inputs = encoder.embedding(source.T)
     for depth, layer in enumerate(encoder.layers):
@@ -262,7 +262,7 @@ def test_a_residual_layer_that_says_nothing_hands_on_what_it_reads() -> None:
 
     outputs, _ = model.encoder.layers[0](model.encoder.embedding(source.T), lengths=lengths)
     _, top = model.encoder.layers[2](outputs, lengths=lengths)
-    finals = model.encoder(source, lengths)
+    finals = model.encoder(source, lengths).finals
     assert not finals.hidden[1].any()  # a layer's state is its own
     torch.testing.assert_close(finals.cell[2], torch.cat([*top.cell], dim=-1), **CLOSE)
 
@@ -450,12 +450,12 @@ def test_each_dropout_acts_where_it_says(
     model = tiny_model(1, config)
     source, lengths = padded([[4, 5, 6, 7, 8, 9, END]])
     previous = torch.tensor([[BEGIN, 4, 5, 6, 7, 8, 9]])
-    finals = model.encoder(source, lengths)
+    finals = model.encoder(source, lengths).finals
     state = model.bridge(finals)
 
     def run(part: str) -> Tensor:
         if part == "encoder":
-            hidden: Tensor = model.encoder(source, lengths).hidden
+            hidden: Tensor = model.encoder(source, lengths).finals.hidden
             return hidden
         if part == "bridge":
             context: Tensor = model.bridge(finals).context

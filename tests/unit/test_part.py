@@ -108,6 +108,24 @@ def test_flags_are_counted_over_all_parts_of_a_job(source, output):
     }
 
 
+def test_what_is_behind_a_link_is_compressed_by_the_name_of_the_link(source, tmp_path):
+    link, blob = tmp_path / "out.en.gz", tmp_path / "blob"
+    link.symlink_to(blob)
+    shout(source, link)
+    assert gzip.decompress(blob.read_bytes()) == SHOUTED
+    assert link.is_symlink()
+
+
+def test_a_record_with_more_than_this_version_knows_is_refused(source, output):
+    stop(source, output)
+    record = output.with_name("out.en.part.json")
+    content = json.loads(record.read_bytes())
+    content["progress"]["flagged"] = {"question": {"lines": 1, "first": [1], "why": 2}}
+    record.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(JobError, match=r"out\.en\.part\.json.*unknown key .*why"):
+        shout(source, output, resume=True)
+
+
 def test_an_unfinished_output_is_not_overwritten(source, output):
     stop(source, output)
     with pytest.raises(JobError, match=r"out\.en\.part holds the first 4 lines .* add --resume"):

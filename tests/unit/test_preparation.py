@@ -126,7 +126,7 @@ def test_progress_begins_at_nothing_and_ends_at_all_pairs(tmp_path):
     told: list[tuple[str, int, int | None]] = []
     text = text_of(tmp_path, *some_pairs(25))
     held_out = HeldOut.of(text, np.arange(25), 1)
-    prepared(tmp_path / "made", text, held_out, chunk=10, progress=lambda *now: told.append(now))
+    prepared(tmp_path / "made", text, held_out, chunk=10, tell=lambda *now: told.append(now))
     assert told == [("tokenising", done, 25) for done in (0, 10, 20, 25)]
 
 

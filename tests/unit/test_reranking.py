@@ -6,6 +6,7 @@ are tables.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -367,3 +368,16 @@ def test_a_record_names_the_models_by_their_weights() -> None:
     told = Reranker(config, language=ListedScores({})).record()
     assert told["language_model"] == {"identity": "3f", "engine": "list"}
     assert told["language_weight"] == config.language_weight
+
+
+# Of a translator
+
+
+def test_only_a_model_that_translates_back_rescores() -> None:
+    bundle = tiny_bundle()
+    forth = Translator.from_bundle(bundle, engine="fp32")
+    with pytest.raises(ConfigError, match="has to translate en to de"):
+        forth.rescored_by(forth)
+    turned = bundle.config.model_copy(update={"source_language": "en", "target_language": "de"})
+    back = Translator.from_bundle(dataclasses.replace(bundle, config=turned), engine="fp32")
+    assert forth.rescored_by(back).reranker is not None

@@ -28,6 +28,8 @@ def sentences(text: str, language: str) -> list[str]:
         ("de", "Die Fa. Müller kommt."),
         ("fr", "M. Dupont et Mme. Petit sont là."),
         ("fr", "(M. Dupont est là.)"),
+        ("fr", "Le Dr." + " " * 35 + "Martin est là."),  # justified text
+        ("de", "Am 3." + " " * 35 + "Mai kam er."),
         ("es", "D. Juan viene."),
         ("en", "See Fig. Two."),
     ],

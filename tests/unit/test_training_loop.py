@@ -446,6 +446,17 @@ def left_alone(tmp_path_factory):
     return run.weights, metrics(folder), run.trainer.progress, run.published
 
 
+def test_no_checkpoint_is_written_twice(tmp_path, monkeypatch):
+    saved: list[int] = []
+
+    def save(*what: object) -> None:
+        saved.append(next(part.update for part in what if isinstance(part, Progress)))
+
+    monkeypatch.setattr("mt.training.loop.save_checkpoint", save)
+    Run(tmp_path, updates=8, checkpoint_every=4).trainer.run()
+    assert saved == [4, 8]
+
+
 @pytest.mark.parametrize("interval", [1, 2, 3, 5])
 def test_a_run_stopped_again_and_again_ends_bit_for_bit_like_one_left_alone(
     tmp_path, left_alone, interval

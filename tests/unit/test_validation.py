@@ -39,8 +39,26 @@ def test_a_line_too_long_for_a_model_that_takes_it_whole_is_named_before_the_fir
     bundle = tiny_bundle()
     recipe = recipe_of(bundle, segmentation="whole", search=SearchConfig(max_source_pieces=20))
     text = ["Hund", "Hund " * 30], ["dog", "dog"]
-    with pytest.raises(ConfigError, match=r"line 2: it has .* more than search\.max_source"):
-        make_validator(recipe, bundle.tokenizers, text, 1)
+    with pytest.raises(ConfigError, match=r"begins 'Hund Hund .*too long: .*search\.max_source"):
+        make_validator(recipe, bundle.tokenizers, text, 2)
+
+
+def test_lines_that_are_not_validated_may_be_of_any_length():
+    bundle = tiny_bundle()
+    recipe = recipe_of(bundle, segmentation="whole", search=SearchConfig(max_source_pieces=20))
+    text = ["Hund", "Hund " * 30], ["dog", "dog"]
+    assert make_validator(recipe, bundle.tokenizers, text, 1).sources == ["Hund"]
+
+
+def test_lines_in_capitals_are_measured_as_the_model_reads_them():
+    bundle = tiny_bundle()
+    line = "guten morgen, wie geht es dir?"
+    encode = bundle.tokenizers.source.encode
+    as_read, as_written = map(len, encode([line, line.upper()]))
+    assert as_read + 5 < as_written  # else this test shows nothing
+    search = SearchConfig(max_source_pieces=as_read + 5)
+    recipe = recipe_of(bundle, segmentation="whole", search=search)
+    make_validator(recipe, bundle.tokenizers, ([line.upper()], ["hello"]), 1)
 
 
 @pytest.mark.parametrize(("count", "used"), [(None, 3), (5, 5), (10_000, len(SOURCES))])
