@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mt.errors import ConfigError, InputError
+from mt.jobs.chunks import CHUNK_LINES, Chunk, cut_chunks
 from mt.questions import asked_of
 from mt.streams import interruptible, open_lines, read_lines
 from scripts.answers import Texts, evaluation, table
@@ -115,28 +116,48 @@ def _whole(path: Path) -> str:
 def _answer_lines(translator: Translator, told: str, source: Path | None, as_json: bool) -> None:
     flagged: Counter[str] = Counter()
     name = str(source or "standard input")
-    with _lines(source) as lines:
-        for number, line in enumerate(lines, start=1):
-            question = line.strip()
-            try:
-                found = _answer(translator, told, question)
-            except InputError as error:
-                raise InputError(f"{name}, line {number}: {error}") from error
-            flagged.update(found.flags)
-            print(_json(question, found) if as_json else found.text, flush=True)
+    with _lines(source) as (lines, pause):
+        for chunk in cut_chunks(lines, name, 1, CHUNK_LINES, pause):
+            for question, found in _answers(translator, told, chunk):
+                flagged.update(found.flags)
+                print(_json(question, found) if as_json else found.text)
+            sys.stdout.flush()
     if flagged:
         counts = ", ".join(f"{flag} {count:,}" for flag, count in sorted(flagged.items()))
         errors.print(f"answers that deserve a second look: {counts}", markup=False)
 
 
+def _answers(translator: Translator, told: str, chunk: Chunk) -> Iterator[tuple[str, Translation]]:
+    """The questions of a chunk and their answers, found together unless one is a mistake."""
+    questions = [line.strip() for line in chunk.lines]
+    try:
+        found = translator.translate([asked_of(question, told) for question in questions])
+    except InputError:
+        yield from _singly(translator, told, chunk, questions)
+    else:
+        yield from zip(questions, found, strict=True)
+
+
+def _singly(
+    translator: Translator, told: str, chunk: Chunk, questions: Sequence[str]
+) -> Iterator[tuple[str, Translation]]:
+    """The answers in front of a mistake, which is then told with its line."""
+    for number, question in enumerate(questions, start=chunk.first):
+        try:
+            yield question, _answer(translator, told, question)
+        except InputError as error:
+            raise InputError(f"{chunk.text}, line {number}: {error}") from error
+
+
 @contextmanager
-def _lines(source: Path | None) -> Iterator[Iterator[str]]:
+def _lines(source: Path | None) -> Iterator[tuple[Iterator[str], Callable[[], bool]]]:
+    """Lines, and whether more of them would have to be waited for."""
     if source is None:
         with interruptible(sys.stdin.fileno()) as file:
-            yield read_lines(file, "standard input")
+            yield read_lines(file, "standard input"), file.idle
     else:
         with open_lines(source) as lines:
-            yield lines
+            yield lines, lambda: False
 
 
 def _converse(translator: Translator, told: str, as_json: bool) -> None:
@@ -146,6 +167,9 @@ def _converse(translator: Translator, told: str, as_json: bool) -> None:
             question = input("> ").strip()
         except EOFError:
             break
+        except UnicodeDecodeError:
+            errors.print("error: that line is not UTF-8", markup=False)
+            continue
         if not question:
             break
         try:

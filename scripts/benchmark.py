@@ -20,7 +20,7 @@ from mt.errors import InputError
 from scripts.benchmarks import serving
 from scripts.benchmarks.records import load_model, new_record, note, print_record
 from scripts.console import Version, describe, program, run
-from scripts.options import OneModel, Threads
+from scripts.options import OneModel
 from scripts.tables import text_table
 
 app = program("Measure on this machine.")
@@ -259,13 +259,13 @@ def scale(
 
 
 @app.command()
-def cell(rounds: Rounds = 15, threads: Threads = 1) -> None:
+def cell(rounds: Rounds = 15, threads: OneThread = 1) -> None:
     """A training step of each option of the memory cell against the fused standard one."""
     import torch
 
     from scripts.benchmarks.cell import measure_cells
 
-    torch.set_num_threads(threads or 1)
+    torch.set_num_threads(threads)
     print(json.dumps(measure_cells(rounds=rounds), indent=2))
 
 

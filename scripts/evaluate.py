@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mt.bundle import find_model
 from mt.config import EngineName, EvaluationConfig, SearchConfig, Words, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
@@ -295,8 +296,8 @@ def _other_system(
     engine: EngineName | None,
     search: dict[str, Any],
 ) -> System:
-    if path.is_dir():
-        return ModelSystem.load([path], threads, engine, search)
+    if (folder := find_model(path)).is_dir():
+        return ModelSystem.load([folder], threads, engine, search)
     return FinishedSystem.read(path, text.source_path, text.source)
 
 
@@ -311,12 +312,20 @@ def _sweep_values(given: Sequence[str]) -> dict[str, list[float]]:
     """The values to try, by field of `SearchConfig`."""
     values: dict[str, list[float]] = {}
     for text in given:
-        name, equals, numbers = text.partition("=")
+        name, equals, listed = text.partition("=")
         if not equals:
             raise ConfigError(f"options: --sweep {text}: expected a name and values, name=1,2")
         field = name.removeprefix("--").replace("-", "_")
-        values.setdefault(field, []).extend(_numbers(f"--sweep {name}", numbers))
+        values.setdefault(field, []).extend(_swept_values(f"--sweep {name}", listed))
     return values
+
+
+def _swept_values(option: str, listed: str) -> list[float]:
+    flags = {"true": True, "false": False}
+    parts = [part.strip() for part in listed.split(",")]
+    if flags.keys() >= set(parts):
+        return [flags[part] for part in parts]
+    return _numbers(option, listed)
 
 
 def _swept_systems(first: System, values: dict[str, list[float]]) -> list[ModelSystem]:

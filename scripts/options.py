@@ -7,6 +7,7 @@ A program that offers one names its parameter as the field is named, and hands i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,10 +35,36 @@ def _decoding(field: str) -> Any:
     return typer.Option(help=f"{describe(SearchConfig, field)}  [default: the model's own]")
 
 
-def _reranking(field: str, *names: str, metavar: str | None = None) -> Any:
+_NAMED_OTHERWISE = {
+    "mbr_samples": "--mbr",
+    "reverse_model": "--rescore-reverse",
+    "right_to_left_model": "--rescore-right-to-left",
+    "language_model": "--rescore-language-model",
+    "fusion_model": "--language-model",
+}
+"""Options whose names are not those of their fields, for what the fields are called in Python would
+not tell what the option is for."""
+
+
+def _reranking(field: str, metavar: str | None = None) -> Any:
     default = RerankConfig.model_fields[field].default
     shown = "" if default in (None, False) else f"  [default: {default}]"
-    return typer.Option(*names, metavar=metavar, help=describe(RerankConfig, field) + shown)
+    return _option(field, describe(RerankConfig, field) + shown, metavar)
+
+
+def _option(field: str, text: str, metavar: str | None = None) -> Any:
+    return typer.Option(_named(field), metavar=metavar, help=_in_options(text))
+
+
+def _named(field: str) -> str:
+    """The option of a field of `RerankConfig` or `FusionConfig`."""
+    return _NAMED_OTHERWISE.get(field, f"--{field.replace('_', '-')}")
+
+
+def _in_options(text: str) -> str:
+    """A text in which options stand for fields of `RerankConfig` and `FusionConfig`."""
+    fields = [*RerankConfig.model_fields, *FusionConfig.model_fields]
+    return re.sub(rf"\b({'|'.join(fields)})\b", lambda field: _named(field[0]), text)
 
 
 _BUNDLED = "or the name of a bundled one, such as en-de.  [default: de-en]"
@@ -82,20 +109,14 @@ Seed = Annotated[int | None, _decoding("seed")]
 CopyDigits = Annotated[bool | None, _decoding("copy_digits")]
 Truecase = Annotated[bool | None, _decoding("truecase")]
 
-MbrSamples = Annotated[int | None, _reranking("mbr_samples", "--mbr", metavar="N")]
-MbrBeam = Annotated[bool, _reranking("mbr_beam", "--mbr-beam")]
+MbrSamples = Annotated[int | None, _reranking("mbr_samples", metavar="N")]
+MbrBeam = Annotated[bool, _reranking("mbr_beam")]
 MbrUtility = Annotated[str | None, _reranking("mbr_utility", metavar="chrf|bleu")]
 MbrWeights = Annotated[str | None, _reranking("mbr_weights", metavar="uniform|model")]
 MbrTemperature = Annotated[float | None, _reranking("mbr_temperature")]
-ReverseModel = Annotated[
-    Path | None, _reranking("reverse_model", "--rescore-reverse", metavar="DIR")
-]
-RightToLeftModel = Annotated[
-    Path | None, _reranking("right_to_left_model", "--rescore-right-to-left", metavar="DIR")
-]
-LanguageModel = Annotated[
-    Path | None, _reranking("language_model", "--rescore-language-model", metavar="DIR")
-]
+ReverseModel = Annotated[Path | None, _reranking("reverse_model", metavar="DIR")]
+RightToLeftModel = Annotated[Path | None, _reranking("right_to_left_model", metavar="DIR")]
+LanguageModel = Annotated[Path | None, _reranking("language_model", metavar="DIR")]
 ReverseWeight = Annotated[float | None, _reranking("reverse_weight")]
 RightToLeftWeight = Annotated[float | None, _reranking("right_to_left_weight")]
 LanguageWeight = Annotated[float | None, _reranking("language_weight")]
@@ -103,12 +124,13 @@ LengthWeight = Annotated[float | None, _reranking("length_weight")]
 
 FusionModel = Annotated[
     Path | None,
-    typer.Option("--language-model", metavar="DIR", help=describe(FusionConfig, "fusion_model")),
+    _option("fusion_model", describe(FusionConfig, "fusion_model"), "DIR"),
 ]
 FusionWeight = Annotated[
     float | None,
-    typer.Option(
-        help=f"{describe(FusionConfig, 'fusion_weight')}  [default: {FusionConfig().fusion_weight}]"
+    _option(
+        "fusion_weight",
+        f"{describe(FusionConfig, 'fusion_weight')}  [default: {FusionConfig().fusion_weight}]",
     ),
 ]
 
@@ -161,9 +183,11 @@ def load_translator(
     given = {name: value for name, value in search.items() if value is not None}
     # Before the model is loaded, which may bring the temperature that --top-k needs.
     parse(SearchConfig, {"temperature": 1.0} | given, where="options")
-    choice = given_options(rerank or {})
-    reranking = parse(RerankConfig, choice, where="options")
-    fusing = parse(FusionConfig, given_options(fusion or {}), where="options")
+    try:
+        reranking = parse(RerankConfig, given_options(rerank or {}), where="options")
+        fusing = parse(FusionConfig, given_options(fusion or {}), where="options")
+    except ConfigError as error:
+        raise ConfigError(_in_options(str(error))) from error
     from mt import Translator
 
     engine = engine or EngineConfig().engine

@@ -151,12 +151,11 @@ class Part:
             JobError: its settings are others, or the part does not hold what it speaks of.
         """
         record.refuse_other_settings(self.path, self._settings)
-        if _sha256(self.path, record.size) != record.content:
+        self._hash(self.path, record.size)
+        if self._digest.hexdigest() != record.content:
             self._take_back(record)
         with self._explained():
             os.ftruncate(self._descriptor, record.size)
-        for block in _blocks(self.path, record.size):
-            self._digest.update(block)
         self._size = record.size
         self.progress = record.progress
         self.changes = record.changes(self._environment)
@@ -170,7 +169,9 @@ class Part:
 
     def _take_back(self, record: Record) -> None:
         """A kill came after the part took the output's name and before the record was removed."""
-        if not self._output.exists() or _sha256(self._output, record.size) != record.content:
+        if self._output.exists():
+            self._hash(self._output, record.size)
+        if self._digest.hexdigest() != record.content:
             raise JobError(
                 f"{self.path}: its first {record.size:,} bytes are not those that "
                 f"{self.record_path.name} speaks of: remove both to begin again"
@@ -179,6 +180,12 @@ class Part:
             os.ftruncate(self._descriptor, 0)
             for block in _blocks(self._output, record.size):
                 _write_all(self._descriptor, block)
+
+    def _hash(self, path: Path, size: int) -> None:
+        """Begin with the first bytes of a file, as many as asked for and there."""
+        self._digest = hashlib.sha256()
+        for block in _blocks(path, size):
+            self._digest.update(block)
 
     def _append(self, content: bytes) -> None:
         _write_all(self._descriptor, content)
@@ -247,13 +254,6 @@ def _write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _sha256(path: Path, size: int) -> str:
-    digest = hashlib.sha256()
-    for block in _blocks(path, size):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _blocks(path: Path, size: int) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import pytest
 
 from mt.bundle import load_bundle
 from mt.datasets.babi import SIZES
+from mt.translator import Translator
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines, write_recipe
 
@@ -72,6 +73,20 @@ def test_line_n_in_is_line_n_out_and_a_blank_one_stays_blank(model):
     assert (done.returncode, done.stdout) == (0, b"office\n\nkitchen\n"), done.stderr
 
 
+def test_questions_are_answered_together(model, tmp_path, monkeypatch):
+    sizes: list[int] = []
+    translate = Translator.translate
+
+    def noted(self, texts, **options):
+        sizes.append(len(texts))
+        return translate(self, texts, **options)
+
+    monkeypatch.setattr(Translator, "translate", noted)
+    write_lines(tmp_path / "asked", [*list(QUESTIONS)[:2], ""])
+    assert call("answer", "--model", model, "--input", tmp_path / "asked").returncode == 0
+    assert sizes == [3]
+
+
 def test_a_story_is_put_behind_every_question(model, tmp_path):
     write_lines(tmp_path / "story", ["", "Mary is in", "the office."])
     write_lines(tmp_path / "asked", ["Where is Mary?", ""])
@@ -103,9 +118,14 @@ def test_a_question_that_is_too_long_is_a_mistake_that_names_its_line(model, tmp
 
 def test_on_a_terminal_each_question_is_answered_until_an_empty_line(model, monkeypatch, capsys):
     first, second, *_ = QUESTIONS
-    typed = iter([first, "Mary is in the office. " * 20, f" {second} ", "", "never asked"])
+    typed = iter([first, b"\xff", "Mary is in the office. " * 20, f" {second} ", "", "never asked"])
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
+
+    def read(prompt: str) -> str:
+        line = next(typed)
+        return line if isinstance(line, str) else line.decode()  # as a strict terminal does
+
+    monkeypatch.setattr("builtins.input", read)
     done = call("answer", "--model", model)
     lines = done.stdout.decode().splitlines()
     assert [re.sub(r"\(0\.\d\d\)|\(1\.00\)", "(score)", line) for line in lines] == [
@@ -113,7 +133,9 @@ def test_on_a_terminal_each_question_is_answered_until_an_empty_line(model, monk
         "kitchen  (score)",
     ]
     assert next(typed) == "never asked"
-    assert "error: a text of " in done.stderr.decode() + capsys.readouterr().err
+    told = done.stderr.decode() + capsys.readouterr().err
+    assert "error: a text of " in told
+    assert "error: that line is not UTF-8" in told
 
 
 def test_the_stories_are_made_without_a_network_and_once(tmp_path, monkeypatch):

@@ -269,6 +269,16 @@ def test_a_sweep_tries_every_combination(folder: Path) -> None:
     assert len({cell["scores"]["chrf"]["value"] for cell in record["sweep"]}) > 1
 
 
+def test_a_sweep_tries_flags_too(folder: Path) -> None:
+    record = score(folder, "--model", "model", "--sweep", "truecase=true,false")
+    assert [cell["search"]["truecase"] for cell in record["sweep"]] == [True, False]
+
+
+def test_another_system_may_be_a_bundled_one(folder: Path) -> None:
+    record = score(folder, "--translations", "half.en", "--against", "de-en")
+    assert record["against"][0]["weights"] == Translator.load("de-en").identity
+
+
 def test_markdown_holds_what_the_record_holds(folder: Path) -> None:
     arguments = (
         "--model", "model", "--against", "half.en", "--by-length", "--sweep", "beam-size=1,2"

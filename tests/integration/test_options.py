@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,10 +46,19 @@ def test_several_folders_are_an_ensemble(model: Path) -> None:
     [
         ({"temperature": -1.0}, "options: temperature: Input should be greater than or equal to 0"),
         ({"top_k": 5, "temperature": 0.0}, "options: top_k = 5 needs a temperature above 0"),
+        (
+            {"rerank": {"reverse_weight": 1.0}},
+            "options: --reverse-weight needs --rescore-reverse",
+        ),
+        (
+            {"rerank": {"mbr_weights": "model"}},
+            "options: --mbr-weights needs --mbr or --mbr-beam",
+        ),
+        ({"fusion": {"fusion_weight": 0.1}}, "options: --fusion-weight needs --language-model"),
     ],
 )
 def test_what_is_not_allowed_is_told_before_a_model_is_loaded(
-    given: dict[str, float], message: str
+    given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         options.load_translator(Path("nowhere"), None, **given)
