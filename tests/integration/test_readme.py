@@ -64,7 +64,7 @@ NOT_RUN = {
 
 SAID = {
     r"Guten Morgen.\n\nEin Hund läuft über die Wiese.\n": r"Good morning\.\n\n.*dog.*\n",
-    r"Good morning.\n": r"Bonjour !\n",
+    r"Good morning.\n": r"Bonjour\.\n",
     r"Can you die\n": r".*(process can be killed|perpetuated indefinitely).*\n",
 }
 """What the bundled models say to what is piped into them."""
