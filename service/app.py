@@ -15,6 +15,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 import mt
 from mt.errors import MTError
@@ -136,19 +137,29 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         paths=TRANSLATION_PATHS,
         check=lambda: app.state.server.translation.check_available(),
     )
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=READABLE_HEADERS,
-        )
-    app.add_middleware(Observability, metrics=metrics, answer_failure=internal_error)
+    app.add_middleware(_readable, settings=settings)
+    app.add_middleware(
+        Observability,
+        metrics=metrics,
+        answer_failure=lambda request: _readable(internal_error(request), settings),
+    )
     if settings.root_path:
         paths = [route.path for route in iter_route_contexts(app.routes) if route.path]
         check_prefix(settings.root_path, paths)
         app.add_middleware(Prefix, prefix=settings.root_path)
+
+
+def _readable(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """An app whose answers pages of other origins may read, as far as the settings allow it."""
+    if not settings.cors_origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=READABLE_HEADERS,
+    )
 
 
 @contextmanager
@@ -156,7 +167,7 @@ def _assignment(settings: Settings, catalogue: Catalogue) -> Iterator[Assignment
     """What every worker is told; what they share is there while the block lasts."""
     with ExitStack() as files:
         models = []
-        for model in (*catalogue.models, *catalogue.answering):
+        for model in catalogue.all:
             shared = files.enter_context(shared_file())
             path = None if shared is None else str(shared)
             models.append(AssignedModel(model.name, str(model.folder), model.sha256, path))

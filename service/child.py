@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import site
 import sys
 from asyncio import StreamWriter, create_subprocess_exec
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 LONGEST_LINE = 1 << 30
@@ -22,17 +24,14 @@ LONGEST_LINE = 1 << 30
 def command_of(module: str) -> list[str]:
     """The command line that runs a module by this Python."""
     # -P leaves the current folder off the path: a package named `service` there is not ours.
-    return [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", module]
+    return [sys.executable, "-P", "-m", module]
 
 
 async def start_child(command: Sequence[str]) -> Process:
     """Start a process that computes with one thread, its standard input and output piped."""
+    own = {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYTHONPATH": _search_path()}
     return await create_subprocess_exec(
-        *command,
-        stdin=PIPE,
-        stdout=PIPE,
-        limit=LONGEST_LINE,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"},
+        *command, stdin=PIPE, stdout=PIPE, limit=LONGEST_LINE, env=os.environ | own
     )
 
 
@@ -67,3 +66,12 @@ def become_child() -> BinaryIO:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answers
+
+
+def _search_path() -> str:
+    """What PYTHONPATH has, behind the folder of this package if that is not installed."""
+    ours = str(Path(__file__).parents[1])
+    # In PYTHONPATH whatever else is installed would go before Python's own modules.
+    installed = ours in (*site.getsitepackages(), site.getusersitepackages())
+    paths = ("" if installed else ours, os.environ.get("PYTHONPATH", ""))
+    return os.pathsep.join(filter(None, paths))

@@ -1,5 +1,5 @@
 """Bounds of a connection that uvicorn does not have: how late a head may be, how large, and how
-slowly an answer may be read.
+slowly an answer may be read; and heads that are no HTTP.
 
 Without them a silent client keeps its connection for ever, until there are no more file
 descriptors, and an endless header line fills the memory: it is not a request yet, so nothing that
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,10 @@ READING_S = 60.0
 comes again by then."""
 LATE = HTTPStatus.REQUEST_TIMEOUT
 TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+MALFORMED = HTTPStatus.BAD_REQUEST
+
+# Such a target the parser refuses as a whole, without a word of how it begins.
+_NOT_ASCII = re.compile(rb"[A-Z] (/[!-~]*)[\x80-\xff]")
 
 
 class _TooLargeError(Exception):
@@ -60,6 +65,8 @@ class Bounded(OneProtocol):
     _held = 0
     """Bytes that came since the parser last handed something on, about as many as it keeps."""
     _handed_on = False
+    _data = b""
+    """What the parser is reading."""
     _timer: asyncio.TimerHandle | None = None
     """Closes the connection, if no head comes, or when the client has had time to hear why."""
     _answered: RequestResponseCycle | None = None
@@ -70,7 +77,8 @@ class Bounded(OneProtocol):
     """Ends the connection, if the client reads nothing."""
 
     def refuse_head(self, status: HTTPStatus, method: str, path: str) -> bytes:
-        """The whole answer to a head that is LATE or TOO_LARGE; it says `Connection: close`.
+        """The whole answer to a head that is LATE, TOO_LARGE or MALFORMED; it says
+        `Connection: close`.
 
         Args:
             method, path: as far as they are known.
@@ -97,8 +105,9 @@ class Bounded(OneProtocol):
             if self._timer is not None and self._held > LINGER_BYTES:
                 self.transport.close()
             return
-        self._handed_on = False
+        self._handed_on, self._data = False, data
         super().data_received(data)
+        self._data = b""
         if self._handed_on:
             self._held = 0
         if self._ending():
@@ -118,9 +127,10 @@ class Bounded(OneProtocol):
     def on_headers_complete(self) -> None:
         if self._held > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             raise _TooLargeError
-        self._in_head, self._handed_on = False, True
+        self._handed_on = True
         self._stop_timer()
         super().on_headers_complete()
+        self._in_head = False
 
     def on_body(self, body: bytes) -> None:
         self._handed_on = True
@@ -140,10 +150,14 @@ class Bounded(OneProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if self._in_head and self._head_bytes() > MAX_HEAD_BYTES:
+        if not self._in_head:  # of a body, whose request the app has
+            super().send_400_response(msg)
+        elif self._head_bytes() > MAX_HEAD_BYTES:
             self._refuse(TOO_LARGE)
         else:
-            super().send_400_response(msg)
+            if not self.url and (begun := _NOT_ASCII.search(self._data)):
+                self.url = begun[1]
+            self._refuse(MALFORMED)
 
     def handle_websocket_upgrade(self) -> None:
         self._deaf = True  # from here on the connection is another's

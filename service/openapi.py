@@ -69,6 +69,7 @@ def _values(server: Server) -> dict[str, Any]:
         "deepl_targets": [each.code for each in deepl_targets],
         "security": [{name: []} for name in SCHEMES] if server.access.keys_required else [],
         "models": [model.name for model in translation.catalogue.models],
+        "all_models": [model.name for model in translation.catalogue.all],
     }
 
 

@@ -1,7 +1,7 @@
 """What `service.door` says to those it does not let in, and what log and metrics are told of them.
 
 Knows the paths of translations, how each wire says that the server is busy, and how it says that
-the head of a request is too large or too late. Does not know connections.
+the head of a request is too large, too late or no HTTP. Does not know connections.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from service.connections import LATE, MAX_HEAD_BYTES, TOO_LARGE
+from service.connections import LATE, MALFORMED, MAX_HEAD_BYTES, TOO_LARGE
 from service.errors import STATUS, Kind, ServiceError
 from service.server import Server
 from service.telemetry.metrics import OTHER_ROUTE, known_method
@@ -27,6 +27,11 @@ STATUS_SENT = STATUS[Kind.OVERLOADED]
 HEAD_ERRORS = {
     LATE: ServiceError(Kind.REQUEST_TIMEOUT, "the request took too long to arrive"),
     TOO_LARGE: ServiceError(Kind.TOO_LARGE, f"the request head exceeds {MAX_HEAD_BYTES} bytes"),
+    MALFORMED: ServiceError(
+        Kind.INVALID_REQUEST,
+        "the request head is not HTTP/1.1: in path and query, spaces and all that is not ASCII "
+        "have to be percent-encoded; headers may not contradict each other",
+    ),
 }
 _ID = "0" * 32
 """Stands for the request's id in an answer that is kept."""

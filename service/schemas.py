@@ -124,5 +124,7 @@ class Readiness(BaseModel):
     status: str = Field(examples=["ready", "starting", "restarting", "draining", "failed"])
     model: str | None = Field(None, description="Name of the default model; only when ready.")
     engine: str | None = Field(None, description="What does its arithmetic; only when ready.")
-    models: list[str] = Field([], description="Names of all models; only when ready.")
+    models: list[str] = Field(
+        [], description="Names of all models, of those that answer questions too; only when ready."
+    )
     workers: int = Field(0, description="Processes that translate; only when ready.")

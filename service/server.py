@@ -14,13 +14,13 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
-from service.clients.access import Access, Client
+from service.clients.access import Access, Admission, Client
 from service.errors import ServiceError
 from service.explaining.process import Explaining
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from service.telemetry.observability import record_of
-from service.texts.jobs import Answer, Job, Outcome, Progress
+from service.texts.jobs import Answer, Job, Outcome, Progress, Segment
 from service.texts.sharing import Origin
 from service.texts.translation import TranslationService
 from service.waiting import answer_while_wanted
@@ -98,7 +98,7 @@ async def carry_out(
     with await server.access.admit(client, characters) as admission:
         if admitted:
             admitted(admission.headers)
-        work = server.translation.translate(job, progress)
+        work = server.translation.translate(job, progress and _charged(progress, admission))
         outcomes = await answer_while_wanted(request, work, deadline)
         admission.charge(
             sum(
@@ -109,6 +109,16 @@ async def carry_out(
         )
     _note(request, server, job, outcomes)
     return Answers(outcomes, admission.headers | _remarks(outcomes))
+
+
+def _charged(progress: Progress, admission: Admission) -> Progress:
+    """Progress that is charged for, though the end may never come."""
+
+    def hand_out(text: int, place: int, segment: Segment) -> None:
+        admission.hand_out(len(segment.source))
+        progress(text, place, segment)
+
+    return hand_out
 
 
 def _note(request: Request, server: Server, job: Job, outcomes: Sequence[Outcome]) -> None:

@@ -142,18 +142,21 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Read the settings from the environment; values given here win.
+    """Read the settings from the environment; values given here, as options of `mt-serve`, win.
 
     Raises:
-        ConfigError: a value is not allowed; one line that names the environment variable.
+        ConfigError: a value is not allowed; one line that names the environment variable, behind
+            the option if it was given as one.
     """
     try:
         return Settings(**given)
     except ValidationError as error:
         mistake = error.errors()[0]
         variable = "MT_" + ".".join(str(part) for part in mistake["loc"]).upper()
+        name = str(mistake["loc"][0])
+        where = f"--{name.replace('_', '-')} ({variable})" if name in given else variable
         message = mistake["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{variable}: {message} (found {mistake['input']!r})") from error
+        raise ConfigError(f"{where}: {message} (found {mistake['input']!r})") from error
 
 
 def misspelt() -> list[str]:

@@ -7,7 +7,7 @@ serves to tell clients apart where they have no keys. Neither is ever logged.
     client = access.identify(headers, given, address)
     with await access.admit(client, characters) as admission:
         ...                  # the work, in which other requests find the characters reserved
-        admission.charge()   # the answer was made; without this nothing is counted
+        admission.charge()   # the answer was made; without this only what was handed out is counted
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Client:
 class Admission:
     """Leave to translate so many characters, reserved until they are charged or released.
 
-    A context manager that releases what was not charged by its end.
+    A context manager. What was not charged by its end is released, but for what was handed out.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Admission:
         self._usage = usage
         self._client = client
         self._reserved: int | None = characters
+        self._handed_out = 0
         self.allowance = allowance
         """What the client may send now; None if there is no limit a minute."""
 
@@ -76,6 +77,14 @@ class Admission:
             "RateLimit-Remaining": remaining,
             "RateLimit-Reset": reset_s,
         }
+
+    def hand_out(self, characters: int) -> None:
+        """Note what the client gets before the rest; it is charged for, whatever becomes of that.
+
+        Args:
+            characters: of the source.
+        """
+        self._handed_out += characters
 
     def charge(self, characters: int | None = None) -> None:
         """Count an answered request; to be called once at most.
@@ -102,6 +111,8 @@ class Admission:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._handed_out and self._reserved is not None:
+            self.charge(self._handed_out)
         self.release()
 
 

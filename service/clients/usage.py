@@ -162,7 +162,9 @@ def read_usage(path: Path) -> Counts:
         ConfigError: it is missing or not such a file.
     """
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
+        # Without that file nobody writes; to look for one, sqlite would make it in the folder.
+        alone = not path.with_name(f"{path.name}-wal").exists()
+        address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' * alone}"
         with closing(sqlite3.connect(address, uri=True, timeout=LOCKED_S)) as connection:
             rows = connection.execute(_ROWS).fetchall()
     except sqlite3.Error as error:

@@ -193,11 +193,8 @@ def _check_rescored(source: str, target: str, catalogue: Catalogue) -> None:
     """Whether there is a model of better quality; of a language to be detected it is told later."""
     way = catalogue.way(source, target)
     if way and not catalogue.rescored(way):
-        raise _unsupported(
-            "model_type",
-            hint=f" Better quality takes models that translate {target.upper()} to "
-            f"{source.upper()}, which this server has not; prefer_quality_optimized goes without.",
-        )
+        why = catalogue.why_not_rescored(way)
+        raise _unsupported("model_type", hint=f" The {why}; prefer_quality_optimized goes without.")
 
 
 def _tags(given: _Given, name: str) -> frozenset[str]:

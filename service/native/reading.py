@@ -81,7 +81,8 @@ def read_questions(asked: AnswerRequest, server: Server) -> Job:
     _check("story", "the length of the story", len(asked.story or ""), limits.char_limit)
     texts = [asked_of(question, asked.story or "") for question in asked.questions]
     longest = max(map(len, texts), default=0)
-    _check("questions", "the length of a question", longest, limits.char_limit)
+    what = "the length of a question" + " and the story together" * bool(asked.story)
+    _check("questions", what, longest, limits.char_limit)
     return Job(texts, model.source, model.target, model)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
-from mt.config import SearchConfig
+from mt.config import SearchConfig, Task
 from service.descriptions import of_server
 from service.errors import Kind
 from service.native.fields import Body, ModelName, Source, Target, Texts
@@ -112,9 +112,11 @@ class AnswerRequest(Body):
     questions: Texts
     """A question, or a list of questions. None knows of the others."""
     story: Annotated[str, AfterValidator(clean)] | None = None
-    """What all of them are about; it is put behind each."""
+    """What all of them are about; it is put behind each, and counted with each by the limits of
+    characters."""
     model: Annotated[str, AfterValidator(clean)] | None = None
-    """Name of the model to use; without one, the first that answers questions."""
+    """Name of the model to use, one of `/v1/models` whose task is to answer; without one, the first
+    of them."""
 
 
 class ErrorDetail(Body):
@@ -256,6 +258,8 @@ class ErrorEvent(NativeErrorBody):
 class ModelDetails(ModelReference):
     """A model that is served."""
 
+    task: Task = Field(examples=["translate"])
+    """What it does: "translate", or "answer" for `/v1/answer`."""
     source: str = Field(examples=["de"])
     target: str = Field(examples=["en"])
     default: bool
@@ -273,7 +277,7 @@ class ModelDetails(ModelReference):
 
 
 class ModelList(Body):
-    """The models that are served, the default one first."""
+    """The models that are served: the default one first, those that answer questions last."""
 
     models: list[ModelDetails]
 

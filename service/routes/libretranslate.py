@@ -77,8 +77,7 @@ async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     parameters = await _receive(request, DetectBody, deadline)
     server.identify(request, _key(parameters))
     _check_present(parameters, "q")
-    text = _string(parameters["q"], "q")
-    _check_limits([text], server.settings)
+    (text,) = _read_texts([parameters["q"]], server.settings)
     return [
         DetectedLanguage(confidence=each.confidence, language=each.language)
         for each in server.translation.ways.detect(text)
@@ -147,12 +146,11 @@ async def _receive(
 def _read_query(parameters: Mapping[str, object], server: Server) -> _Query:
     _check_present(parameters, "q", "source", "target")
     q = parameters["q"]
-    texts = [_string(item, "q") for item in (q if isinstance(q, list) else [q])]
+    texts = _read_texts(q if isinstance(q, list) else [q], server.settings)
     source, target = (_string(parameters[name], name) for name in ("source", "target"))
     alternatives = _read_alternatives(
         parameters.get("alternatives"), server.translation.max_alternatives
     )
-    _check_limits(texts, server.settings)
     job = Job(
         texts,
         None if source.strip().lower() == AUTO else _language(source, "source", server),
@@ -200,12 +198,17 @@ def _read_alternatives(value: object, most: int) -> int:
     return alternatives
 
 
-def _check_limits(texts: Sequence[str], settings: Settings) -> None:
-    sizes_and_limits = [(len(texts), settings.batch_limit)]
-    sizes_and_limits += [(len(text), settings.char_limit) for text in texts]
-    for size, limit in sizes_and_limits:
-        if size > limit:
-            raise _invalid(f"request ({size}) exceeds text limit ({limit})", "q")
+def _read_texts(values: Sequence[object], settings: Settings) -> list[str]:
+    _check_limit(len(values), settings.batch_limit)  # before anything is done to each of them
+    texts = [_string(value, "q") for value in values]
+    for text in texts:
+        _check_limit(len(text), settings.char_limit)
+    return texts
+
+
+def _check_limit(size: int, limit: int) -> None:
+    if size > limit:
+        raise _invalid(f"request ({size}) exceeds text limit ({limit})", "q")
 
 
 def _read_format(value: object) -> Literal["text", "html"]:

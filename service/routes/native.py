@@ -5,8 +5,9 @@ Knows which route answers what. `service.native` knows the bodies.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -38,8 +39,9 @@ from service.routes import direct
 from service.server import Answers, Server, ServerOf, carry_out
 from service.telemetry.observability import record_of
 from service.texts.catalogue import Model
-from service.texts.jobs import Job, Progress, Segment
+from service.texts.jobs import Answer, Job, Outcome, Progress, Segment
 from service.texts.languages import language_name
+from service.texts.sharing import SEGMENTS_A_TURN
 from service.waiting import receive_in_time
 
 router = APIRouter(prefix="/v1", tags=["native"])
@@ -54,7 +56,7 @@ STREAM = {
         for media_type in (*JSON_LINES, SSE)
     },
 }
-ModelName = Annotated[str, Path(json_schema_extra=of_server(enum="models"))]
+ModelName = Annotated[str, Path(json_schema_extra=of_server(enum="all_models"))]
 
 
 @direct.post(
@@ -68,7 +70,8 @@ async def translate(request: Request, server: ServerOf) -> Response:
     """
     order = await _receive(request, server)
     answers = await order.carry_out()
-    return JSONResponse(order.renderer.result(answers.outcomes), headers=answers.headers)
+    body = await _written(order.renderer.result, answers.outcomes)
+    return JSONResponse(body, headers=answers.headers)
 
 
 @router.post(
@@ -97,7 +100,7 @@ async def translate_as_stream(request: Request, server: ServerOf) -> Response:
 
         answers = await order.carry_out(progress, headers.update)
         headers.update(answers.headers)
-        return order.renderer.result_event(answers.outcomes)
+        return await _written(order.renderer.result_event, answers.outcomes)
 
     def write_error(error: ServiceError) -> Event:
         record_of(request).error = error.kind
@@ -108,15 +111,15 @@ async def translate_as_stream(request: Request, server: ServerOf) -> Response:
 
 @router.get("/models", responses=FAILURES)
 async def models(server: ServerOf) -> ModelList:
-    """The models that are served, the default one first."""
+    """The models that are served: the default one first, those that answer questions last."""
     catalogue = server.translation.catalogue
-    return ModelList(models=[_details(model, server) for model in catalogue.models])
+    return ModelList(models=[_details(model, server) for model in catalogue.all])
 
 
 @router.get("/models/{name}", responses=FAILURES | {404: {"model": NativeErrorBody}})
 async def model(name: ModelName, server: ServerOf) -> ModelDetails:
     """A model that is served."""
-    return _details(server.translation.catalogue.model(name), server)
+    return _details(server.translation.catalogue.any_model(name), server)
 
 
 @router.get("/languages", responses=FAILURES)
@@ -176,10 +179,20 @@ async def _receive(request: Request, server: Server) -> _Order:
     return _Order(request, server, client, read_job(asked, server), deadline)
 
 
+async def _written(
+    write: Callable[[Sequence[Outcome]], Event], outcomes: Sequence[Outcome]
+) -> Event:
+    """What is written of outcomes; on a thread of its own if they have many segments."""
+    segments = sum(len(each.segments) for each in outcomes if isinstance(each, Answer))
+    aside = segments > SEGMENTS_A_TURN
+    return await asyncio.to_thread(write, outcomes) if aside else write(outcomes)
+
+
 def _details(model: Model, server: Server) -> ModelDetails:
     rescorer = server.translation.catalogue.rescorer(model)
     return ModelDetails(
         **model_reference(model, server.translation.pool.engines),
+        task=model.task,
         source=model.source,
         target=model.target,
         default=model is server.translation.catalogue.default,

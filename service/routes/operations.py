@@ -34,13 +34,14 @@ async def ready(server: ServerOf) -> Response:
     translation = server.translation
     status = translation.status
     if status != "ready":
-        return JSONResponse({"status": status}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+        headers = {} if status == "failed" else {"Retry-After": str(RETRY_AFTER_S)}
+        return JSONResponse({"status": status}, 503, headers)
     default = translation.catalogue.default.name
     body: dict[str, Any] = {
         "status": status,
         "model": default,
         "engine": translation.pool.engines[default],
-        "models": [model.name for model in translation.catalogue.models],
+        "models": [model.name for model in translation.catalogue.all],
         "workers": translation.pool.size,
     }
     return JSONResponse(body)

@@ -17,7 +17,6 @@ from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Kind
@@ -30,7 +29,7 @@ CLIENT_LEFT = 499
 """Status of a request whose client left before the answer was complete, as nginx counts it."""
 FAILED = 500
 
-AnswerFailure = Callable[[Request], Response]
+AnswerFailure = Callable[[Request], ASGIApp]
 
 
 @dataclass

@@ -104,9 +104,10 @@ class Catalogue:
         """Those that translate."""
         self.answering = tuple(model for model in models if model.task == "answer")
         """Those that answer questions."""
+        self.all = self.models + self.answering
+        """Those that translate, and then the others."""
         if not self.models:
             raise ConfigError("there is no model to serve" + (" that translates" * bool(models)))
-        self._by_name = {model.name: model for model in self.models}
         if len({model.name for model in models}) < len(models):
             names = [model.name for model in models]
             twice = next(name for name in names if names.count(name) > 1)
@@ -122,18 +123,20 @@ class Catalogue:
         return self.models[0]
 
     def model(self, name: str) -> Model:
-        """The model of a name.
+        """The model of a name that translates.
 
         Raises:
             ServiceError: NOT_FOUND.
         """
-        if (model := self._by_name.get(name)) is None:
-            raise ServiceError(
-                Kind.NOT_FOUND,
-                f"no model is named {shortened(name)!r}; there are {', '.join(self._by_name)}",
-                field="model",
-            )
-        return model
+        return _named(name, self.models)
+
+    def any_model(self, name: str) -> Model:
+        """The model of a name, whatever it does.
+
+        Raises:
+            ServiceError: NOT_FOUND.
+        """
+        return _named(name, self.all)
 
     def answering_model(self, name: str | None) -> Model:
         """The model of a name that answers questions; the first one if there is no name.
@@ -172,8 +175,9 @@ class Catalogue:
 
     def rescorer(self, model: Model) -> Model | None:
         """The model that can rescore what another writes: it translates back (Li and Jurafsky
-        2016). One that draws its translations, or answers questions, has none."""
-        if model.task != "translate" or model.search.temperature:
+        2016). One that answers questions, draws its translations or keeps a single hypothesis has
+        none."""
+        if model.task != "translate" or model.search.temperature or model.search.beam_size == 1:
             return None
         return self._direct.get((model.target, model.source))
 
@@ -182,6 +186,17 @@ class Catalogue:
         rescorers = [self.rescorer(model) for model in way.models]
         found = tuple(each for each in rescorers if each is not None)
         return way._replace(rescorers=found) if len(found) == len(rescorers) else None
+
+    def why_not_rescored(self, way: Way) -> str:
+        """What is to be told of a way that cannot be rescored."""
+        lacking = next(each for each in way.models if not self.rescorer(each))
+        if lacking.search.temperature:
+            why = "it draws them"
+        elif lacking.search.beam_size == 1:
+            why = "its beam of 1 leaves nothing to choose"
+        else:
+            why = f"no model of this server translates {lacking.target} to {lacking.source}"
+        return f"translations of model {lacking.name} cannot be rescored: {why}"
 
     def targets(self, source: str) -> list[str]:
         """The languages that texts in one are translated to."""
@@ -212,6 +227,14 @@ def load_catalogue(settings: Settings) -> Catalogue:
     if not settings.model or settings.default_model:
         models.sort(key=lambda model: (model.name != default, model.name))
     return Catalogue(models)
+
+
+def _named(name: str, models: Sequence[Model]) -> Model:
+    if (found := next((model for model in models if model.name == name), None)) is None:
+        names = ", ".join(model.name for model in models)
+        message = f"no model is named {shortened(name)!r}; there are {names}"
+        raise ServiceError(Kind.NOT_FOUND, message, field="model")
+    return found
 
 
 def shortened(text: str, most: int = 40) -> str:

@@ -59,19 +59,31 @@ class Cut(NamedTuple):
     """Whether the frame has tags to put between their words."""
 
 
-def cut(text: str, language: str, style: Style) -> Cut:
-    """Cut a text; `language` as in `mt.text.split_document`."""
-    sentences = style.sentences or USUAL[style.format]
+def read_markup(text: str, style: Style) -> Markup | None:
+    """The passages of a text and the markup around them; None of plain text."""
     if style.format == "text":
-        document = _document(text, language, sentences, style.letterless)
-        return Cut(document.segments, document)
-    markup = split_markup(
+        return None
+    return split_markup(
         text,
         style.format,
         style.ignore_tags,
         splitting_tags=style.splitting_tags,
         non_splitting_tags=style.non_splitting_tags,
     )
+
+
+def cut(text: str, language: str, style: Style, markup: Markup | None = None) -> Cut:
+    """Cut a text.
+
+    Args:
+        language: as in `mt.text.split_document`.
+        markup: what `read_markup` gives, if it is there already; that takes most of the time.
+    """
+    sentences = style.sentences or USUAL[style.format]
+    markup = markup or read_markup(text, style)
+    if markup is None:
+        document = _document(text, language, sentences, style.letterless)
+        return Cut(document.segments, document)
     preformatted: Sentences = "split" if sentences == "unwrap" else sentences
     documents = [
         _document(each, language, preformatted if has_lines else sentences, style.letterless)

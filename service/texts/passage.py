@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,10 +18,10 @@ from mt.translation import SegmentTranslation, given, join
 from service.errors import ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.catalogue import Way
-from service.texts.cutting import Cut, Style, cut
+from service.texts.cutting import Cut, cut, read_markup
 from service.texts.jobs import Answer, Job, Outcome, Progress, Rescoring, Segment
 from service.texts.memory import TranslationMemory
-from service.texts.sharing import Done, Found, Origin, Sharing
+from service.texts.sharing import Done, Found, Origin, Sharing, give_way
 from service.texts.ways import Ways
 from service.workers.work import Options
 
@@ -87,12 +88,14 @@ class Passage:
 
     def _piece(self, text: str, job: Job) -> _Piece:
         source, detection = job.source, None
+        markup = read_markup(text, job.style)
         if source is None:
-            detection = self._ways.source(_words(text, job.style), job.target)
+            words = text if markup is None else " ".join(markup.texts)
+            detection = self._ways.source(words, job.target)
             source = detection.language
         answers = job.model is not None and job.model.task == "answer"
         style = dataclasses.replace(job.style, letterless=answers)
-        piece = _Piece(text, cut(text, source, style), source, detection)
+        piece = _Piece(text, cut(text, source, style, markup), source, detection)
         if not piece.cut.segments:
             return piece
         if job.model is not None:
@@ -109,7 +112,7 @@ class Passage:
                 if job.rescoring is Rescoring.ALWAYS:
                     piece.way, piece.refusal = None, error
         if piece.way and piece.way.unsplit:
-            piece.cut = cut(text, source, dataclasses.replace(style, sentences="whole"))
+            piece.cut = cut(text, source, dataclasses.replace(style, sentences="whole"), markup)
         return piece
 
     async def _translate_alike(
@@ -129,9 +132,11 @@ class Passage:
                 progress(number, place, Segment(segment, outcome, way))
 
         unknown: list[tuple[int, int]] = []
+        looked_at = itertools.count()
         for number, piece in enumerate(pieces):
             alike = (piece.way, piece.cut.wants_links) == kind
             for place, segment in enumerate(piece.cut.segments if alike else ()):
+                await give_way(next(looked_at))
                 known = self._remembered(way, segment)
                 if known is None:
                     unknown.append((number, place))
@@ -189,11 +194,6 @@ async def _together(*work: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _words(text: str, style: Style) -> str:
-    """What the language of a text is told from: all of it but markup."""
-    return text if style.format == "text" else " ".join(cut(text, "", style).segments)
 
 
 def _after(first: Found, second: Found) -> Found:

@@ -17,7 +17,7 @@ from service.errors import ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.cache import Cache
 from service.texts.catalogue import Model
-from service.workers.queue import Task, WorkQueue
+from service.workers.queue import Task, WorkQueue, cost_of
 from service.workers.work import Options
 
 
@@ -45,6 +45,8 @@ class Found(NamedTuple):
 
 RESCORED_EFFORT = 2.1
 """What a translation costs that another model rescores, in translations that none does."""
+SEGMENTS_A_TURN = 500
+"""Segments looked at before others get their turn on the event loop, a few milliseconds."""
 Key = tuple[str, Options, str]
 """What makes two wishes the same: the SHA-256 of the model's weights, options, exact segment."""
 Outcome = Found | ServiceError
@@ -82,16 +84,15 @@ class Sharing:
         Raises:
             ServiceError: TOO_LARGE or OVERLOADED.
         """
+        effort = model_effort(model, options)
         keys = [(model.sha256, options, segment) for segment in segments]
-        kept = [self._kept(key) for key in keys]
-        tasks, new = self._tasks(model, options, keys, kept)
-        if hops and new:
-            self._queue.admit(hops * sum(task.cost for task in new.values()))
-        self._begin(new)
-        self._count(sum(each is not None for each in kept), len(tasks), len(new))
-        own = set(new.values())
-        outcomes: list[Outcome] = []
-        with self._wanted(list(tasks.values())):
+        with self._wanted() as tasks:
+            kept, cost = await self._find(keys, effort, tasks)
+            if hops and cost:
+                self._queue.admit(hops * cost)
+            own = await self._begin(model, effort, keys, kept, tasks)
+            self._count(len(keys) - len(tasks), len(tasks), len(own))
+            outcomes: list[Outcome] = []
             for index, each in enumerate(kept):
                 if each is not None:
                     outcomes.append(Found(each, Origin.CACHE))
@@ -100,6 +101,7 @@ class Sharing:
                     outcomes.append(await _outcome(tasks[index], origin))
                 if done:
                     done(index, outcomes[-1])
+                await give_way(index)
         return outcomes
 
     def _kept(self, key: Key) -> SegmentTranslation | None:
@@ -108,32 +110,52 @@ class Sharing:
         linked = identity, options._replace(links=True), segment
         return self._cache.get(key) or (None if options.links else self._cache.get(linked))
 
-    def _tasks(
+    async def _find(
+        self, keys: Sequence[Key], effort: float, tasks: dict[int, Task]
+    ) -> tuple[list[SegmentTranslation | None], float]:
+        """What the cache has of each segment; and the cost of those that are to be begun.
+
+        Joins the tasks of segments in flight, and makes none.
+        """
+        kept: list[SegmentTranslation | None] = []
+        new: set[Key] = set()
+        cost = 0.0
+        for index, key in enumerate(keys):
+            kept.append(self._kept(key))
+            if kept[-1] is None:
+                if (task := self._in_flight(key)) is not None:
+                    _join(task, tasks, index)
+                elif key not in new:
+                    new.add(key)
+                    cost += cost_of(key[-1], effort)
+            await give_way(index)
+        return kept, cost
+
+    async def _begin(
         self,
         model: Model,
-        options: Options,
+        effort: float,
         keys: Sequence[Key],
         kept: Sequence[SegmentTranslation | None],
-    ) -> tuple[dict[int, Task], dict[Key, Task]]:
-        """The task of each segment that is not kept, by index; and those of them that are new, by
-        their keys."""
-        effort = model_effort(model, options)
-        tasks: dict[int, Task] = {}
-        new: dict[Key, Task] = {}
+        tasks: dict[int, Task],
+    ) -> set[Task]:
+        """Queue the segments that are neither kept nor joined; returns their tasks."""
+        own: set[Task] = set()
         for index, key in enumerate(keys):
-            if kept[index] is not None:
-                continue
-            task = new.get(key) or self._open.get(key)
-            if task is None or task.future.done():  # done: cancelled a moment ago
-                task = new[key] = Task(model.name, options, key[-1], effort)
-            tasks[index] = task
-        return tasks, new
+            if kept[index] is None and index not in tasks:
+                task = self._in_flight(key)
+                if task is None:
+                    task = self._open[key] = Task(model.name, key[1], key[-1], effort)
+                    task.future.add_done_callback(functools.partial(self._end, key, task))
+                    self._queue.put([task])
+                    own.add(task)
+                _join(task, tasks, index)
+            await give_way(index)
+        return own
 
-    def _begin(self, new: dict[Key, Task]) -> None:
-        self._open.update(new)
-        for key, task in new.items():
-            task.future.add_done_callback(functools.partial(self._end, key, task))
-        self._queue.put(list(new.values()))
+    def _in_flight(self, key: Key) -> Task | None:
+        task = self._open.get(key)
+        return None if task is None or task.future.done() else task  # done: cancelled a moment ago
 
     def _end(self, key: Key, task: Task, future: asyncio.Future[SegmentTranslation]) -> None:
         if self._open.get(key) is task:
@@ -142,18 +164,24 @@ class Sharing:
             self._cache.put(key, task.segment, future.result())
 
     @contextmanager
-    def _wanted(self, tasks: Sequence[Task]) -> Iterator[None]:
-        for task in tasks:
-            task.wanted += 1
+    def _wanted(self) -> Iterator[dict[int, Task]]:
+        """Tasks by the index of their segment; those joined meanwhile are left at the end."""
+        tasks: dict[int, Task] = {}
         try:
-            yield
+            yield tasks
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 self._queue.leave(task)
 
     def _count(self, kept: int, tasks: int, new: int) -> None:
         self._metrics.cache_asked(hits=kept, misses=tasks)
         self._metrics.shared(tasks - new)
+
+
+async def give_way(index: int) -> None:
+    """Let others have their turn on the event loop, once in so many segments."""
+    if (index + 1) % SEGMENTS_A_TURN == 0:
+        await asyncio.sleep(0)
 
 
 def model_effort(model: Model, options: Options) -> float:
@@ -163,6 +191,11 @@ def model_effort(model: Model, options: Options) -> float:
     drawn = options.n_best if search.get("temperature", model.search.temperature) else 0
     beam = float(max(drawn, search.get("beam_size", own)) / own)
     return beam * RESCORED_EFFORT if options.rescorer else beam
+
+
+def _join(task: Task, tasks: dict[int, Task], index: int) -> None:
+    task.wanted += 1
+    tasks[index] = task
 
 
 async def _outcome(task: Task, origin: Origin) -> Outcome:

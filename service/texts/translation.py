@@ -100,10 +100,14 @@ class TranslationService:
         """Whether anything is translated now.
 
         Raises:
-            ServiceError: UNAVAILABLE, starting or draining; OVERLOADED, too much waits already.
+            ServiceError: UNAVAILABLE, starting, draining or failed; OVERLOADED, too much waits
+                already.
         """
         status = self.status
-        if status in ("draining", "failed") or not self.queue.workers:
+        if status == "failed":  # for good, so nobody is asked to come again
+            message = "the server has failed; its log says why"
+            raise ServiceError(Kind.UNAVAILABLE, message)
+        if status == "draining" or not self.queue.workers:
             raise ServiceError(
                 Kind.UNAVAILABLE, f"the server is {status}; try again soon", retry_after_s=1
             )
@@ -116,7 +120,7 @@ class TranslationService:
 
     def _begin(self) -> None:
         self._begun = True
-        for model in (*self.catalogue.models, *self.catalogue.answering):
+        for model in self.catalogue.all:
             self._metrics.model_loaded(model, self.pool.engines[model.name])
         self._on_ready()
 

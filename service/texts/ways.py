@@ -56,14 +56,8 @@ class Ways:
             ServiceError: INVALID_REQUEST, there is none for one of them.
         """
         if (rescored := self._catalogue.rescored(way)) is None:
-            lacking = next(each for each in way.models if not self._catalogue.rescorer(each))
-            back = f"no model of this server translates {lacking.target} to {lacking.source}"
-            raise ServiceError(
-                Kind.INVALID_REQUEST,
-                f"translations of model {lacking.name} cannot be rescored: "
-                f"{'it draws them' if lacking.search.temperature else back}",
-                field="rescore",
-            )
+            message = self._catalogue.why_not_rescored(way)
+            raise ServiceError(Kind.INVALID_REQUEST, message, field="rescore")
         return rescored
 
     def detect(self, text: str) -> Sequence[Detection]:

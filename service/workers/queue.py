@@ -57,7 +57,7 @@ class Task:
     @property
     def cost(self) -> float:
         """In characters."""
-        return (SEGMENT_CHARACTERS + len(self.segment)) * self.effort
+        return cost_of(self.segment, self.effort)
 
 
 @dataclass
@@ -261,6 +261,11 @@ class WorkQueue:
             if not turn.done():
                 turn.set_result(None)
                 count -= 1
+
+
+def cost_of(segment: str, effort: float) -> float:
+    """What a segment costs, in characters."""
+    return (SEGMENT_CHARACTERS + len(segment)) * effort
 
 
 def overloaded(retry_after_s: int) -> ServiceError:

@@ -78,6 +78,17 @@ def test_a_story_is_put_behind_each_question_and_one_question_needs_no_list():
     ask(conversation, workers, catalogue=catalogue())
 
 
+def test_a_story_counts_with_each_question():
+    async def conversation(client):
+        body = {"questions": ["Who?", "Where?"], "story": "Mary is here."}
+        assert (await client.http.post("/v1/answer", json=body)).status_code == 200
+        access = client.server.access
+        characters, _ = access.usage(access.identify({}, None, ""))
+        assert characters == len("Who? Mary is here.") + len("Where? Mary is here.")
+
+    ask(conversation, catalogue=catalogue())
+
+
 def test_a_blank_question_asks_nothing_of_a_story():
     workers = StubWorkers()
 
@@ -116,7 +127,11 @@ def test_a_question_that_fails_has_its_error_in_its_place():
         ({"questions": "a", "target": "de"}, 400, "target: Extra inputs are not permitted"),
         ({"questions": "a" * 21}, 400, "the length of a question is 21, more than the 20"),
         ({"questions": "a", "story": "b" * 21}, 400, "the length of the story is 21, more than"),
-        ({"questions": "a", "story": "b" * 20}, 400, "the length of a question is 22"),
+        (
+            {"questions": "a", "story": "b" * 20},
+            400,
+            "the length of a question and the story together is 22, more than the 20",
+        ),
         ({"questions": ["a", "b", "c"]}, 400, "the number of questions is 3, more than the 2"),
     ],
 )
@@ -150,14 +165,24 @@ def test_what_answers_is_no_language_no_way_and_no_translator():
     assert served.answering_model(None).name == "small-talk"
 
     async def conversation(client):
-        listed = (await client.http.get("/v1/models")).json()
-        assert [model["name"] for model in listed["models"]] == ["de-en", "en-fr"]
         refused = await client.http.post(
             "/v1/translate", json={"texts": "a", "model": "small-talk"}
         )
         assert refused.status_code == 404
 
     ask(conversation, catalogue=served)
+
+
+def test_what_answers_is_listed_behind_what_translates():
+    async def conversation(client):
+        listed = (await client.http.get("/v1/models")).json()["models"]
+        tasks = [(model["name"], model["task"]) for model in listed]
+        assert tasks == [("de-en", "translate"), ("en-fr", "translate"), ("small-talk", "answer")]
+        assert (await client.http.get("/v1/models/small-talk")).json() == listed[-1]
+        assert not listed[-1]["default"]
+        assert (await client.http.get("/ready")).json()["models"] == [name for name, _ in tasks]
+
+    ask(conversation, catalogue=catalogue())
 
 
 def test_translations_that_are_remembered_are_no_answers(tmp_path):

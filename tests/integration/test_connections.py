@@ -100,6 +100,24 @@ def test_a_head_too_large_is_refused_in_the_words_of_its_wire(url, path, start):
     assert b"the request head exceeds 65536 bytes" in body
 
 
+@pytest.mark.parametrize(
+    ("path", "start"),
+    [("/translate", '{"error":"'), ("/v2/translate", '{"message":"'), ("/v1/translate", '{"er')],
+)
+def test_a_query_that_is_not_percent_encoded_is_told_so_in_the_words_of_its_wire(url, path, start):
+    with connect(url) as connection:
+        connection.sendall(f"POST {path}?q=Grüße HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        response = HTTPResponse(connection)
+        response.begin()
+        body = response.read().decode()
+        assert connection.recv(1) == b""
+    assert (response.status, response.getheader("connection")) == (400, "close")
+    assert response.getheader("content-type") == "application/json"
+    assert response.getheader("x-request-id")
+    assert body.startswith(start)
+    assert "have to be percent-encoded" in body
+
+
 def test_a_client_that_reads_nothing_of_its_answers_is_cut_off(url):
     with connect(url) as connection:
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * COUNT)
@@ -115,9 +133,13 @@ def test_refusals_of_heads_are_counted(url):
     with connect(url) as connection:
         connection.sendall(b"GET /" + b"x" * 70_000)
         answer_on(connection)
+    with connect(url) as connection:
+        connection.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+        answer_on(connection)
     metrics = httpx.get(f"{url}/metrics", trust_env=False).text
     assert 'mt_http_requests_total{method="GET",route="other",status="431"}' in metrics
     assert 'mt_rejected_total{reason="too_large"}' in metrics
+    assert 'mt_http_requests_total{method="PUT",route="other",status="400"}' in metrics
 
 
 def ask_as(url: str, forwarded_for: str) -> int:

@@ -129,8 +129,9 @@ def test_a_better_model_that_there_is_not_is_refused():
         response = await translate(client, ["ja"], model_type="quality_optimized")
         assert response.status_code == 400
         assert response.json()["message"] == (
-            "Value for 'model_type' not supported. Better quality takes models that translate EN "
-            "to DE, which this server has not; prefer_quality_optimized goes without."
+            "Value for 'model_type' not supported. The translations of model de-en cannot be "
+            "rescored: no model of this server translates en to de; prefer_quality_optimized goes "
+            "without."
         )
         detected = await translate(
             client,

@@ -113,6 +113,8 @@ def test_alternatives_are_given_when_asked_for(count):
         ({"q": "12345678901"}, "Invalid request: request (11) exceeds text limit (10)"),
         ({"q": ["a", "12345678901"]}, "Invalid request: request (11) exceeds text limit (10)"),
         ({"q": ["a"] * 4}, "Invalid request: request (4) exceeds text limit (3)"),
+        # Counted before any of them is looked at.
+        ({"q": [5] * 4}, "Invalid request: request (4) exceeds text limit (3)"),
         ({"alternatives": "x"}, "Invalid request: alternatives parameter is not a number"),
         ({"alternatives": 1.5}, "Invalid request: alternatives parameter is not a number"),
         ({"alternatives": True}, "Invalid request: alternatives parameter is not a number"),

@@ -44,6 +44,14 @@ def run():
         yield run
 
 
+def test_a_worker_imports_nothing_from_the_current_folder(tmp_path, monkeypatch):
+    for name in ("service", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours')")
+    monkeypatch.chdir(tmp_path)
+    with started() as run:
+        assert run(lambda worker: worker.translate(batch(*SEGMENTS))).outcomes
+
+
 def batch(*segments: str, n_best: int = 1, **search: object) -> Batch:
     return Batch("de-en", Options(n_best, tuple(sorted(search.items()))), segments)
 

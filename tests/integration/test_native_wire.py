@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from mt.text.words import Links
 from service.clients.keys import sha256_of
+from service.native.rendering import Renderer
 from service.native.schemas import TranslateResult
 from service.texts.catalogue import Catalogue
+from service.texts.sharing import SEGMENTS_A_TURN
 from support.serving import WAIT_S, ask, serving, until
 from support.workers import StubWorkers, stub_catalogue, stub_model
 
@@ -442,6 +445,26 @@ def test_a_key_is_asked_for_where_there_are_keys(tmp_path):
     ask(conversation, api_keys_file=keys)
 
 
+@pytest.mark.parametrize("path", ["/v1/translate", "/v1/translate/stream"])
+def test_an_answer_of_many_segments_is_written_on_a_thread_of_its_own(monkeypatch, path):
+    threads = []
+    write = Renderer.result
+
+    def noted(renderer: Renderer, outcomes: Any) -> Any:
+        threads.append(threading.current_thread())
+        return write(renderer, outcomes)
+
+    monkeypatch.setattr(Renderer, "result", noted)
+
+    async def conversation(client):
+        for count in (SEGMENTS_A_TURN, SEGMENTS_A_TURN + 1):
+            body = {"texts": "\n".join(["ja"] * count)}
+            assert "JA" in (await client.http.post(path, json=body)).text
+
+    ask(conversation)
+    assert [each is threading.main_thread() for each in threads] == [True, False]
+
+
 # --- Models and languages ------------------------------------------------------------------------
 
 
@@ -452,6 +475,7 @@ def test_models_are_listed_with_their_figures():
         assert [each["default"] for each in listed] == [True, False]
         assert (await client.http.get("/v1/models/en-fr")).json() == listed[1]
         assert listed[1] == model_reference("en-fr") | {
+            "task": "translate",
             "source": "en",
             "target": "fr",
             "default": False,
@@ -538,6 +562,14 @@ async def half_done(workers: StubWorkers, **settings: Any) -> AsyncIterator[tupl
         await until(lambda: len(workers.batches) == 2)
         assert exchange.silent
         yield client, exchange
+
+
+def charged(client: Any) -> int:
+    """Characters, of all who come without a key."""
+    access = client.server.access
+    characters, _ = access.usage(access.identify({}, None, ""))
+    assert isinstance(characters, int)
+    return characters
 
 
 def run(conversation: Any) -> None:
@@ -666,6 +698,29 @@ def test_a_deadline_in_the_middle_of_a_stream_is_its_last_event():
             assert last["type"] == "error"
             assert last["error"]["code"] == "deadline"
             assert (await exchange.message())["more_body"] is False
+
+    run(conversation)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_who_does_not_see_the_end_of_a_stream_is_charged_what_it_has_seen(leaves):
+    async def conversation():
+        async with half_done(StubWorkers(), deadline_s=WAIT_S if leaves else 0.3) as (client, ex):
+            if leaves:
+                ex.leave()
+            await ex.task
+            assert charged(client) == len("Eins.")
+
+    run(conversation)
+
+
+def test_who_sees_the_end_of_a_stream_is_charged_its_texts_once():
+    async def conversation():
+        async with serving() as client:
+            fields = {"texts": "Eins.  Zwei."}
+            response = await client.http.post("/v1/translate/stream", json=fields)
+            assert response.text.count('"type": "segment"') == 2
+            assert charged(client) == len("Eins.  Zwei.")
 
     run(conversation)
 

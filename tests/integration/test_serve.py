@@ -135,7 +135,7 @@ def test_a_variable_that_is_no_setting_is_told_and_what_it_may_have_meant(
     result = call("serve", "--port", "70000")
     told, mistake = result.stderr.decode().splitlines()
     assert told == "MT_CHAR_LIMITS is no setting and is ignored; did you mean MT_CHAR_LIMIT?"
-    assert mistake.startswith("error: MT_PORT")
+    assert mistake.startswith("error: --port (MT_PORT): ")
 
 
 @pytest.mark.parametrize(("deadline_s", "whole_s"), [(0.5, 1), (8.0, 8), (8.2, 9)])

@@ -6,6 +6,7 @@ Most tests speak to the app in this process; the last ones to a real server on l
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,15 @@ def test_a_server_whose_workers_cannot_start_is_never_ready_and_says_why():
         async with app.router.lifespan_context(app):
             await until(lambda: told)
             assert app.state.server.translation.status == "failed"
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+                refused = await http.post("/translate", json={"q": "a"})
+                ready = await http.get("/ready")
+            assert refused.json() == {"error": "the server has failed; its log says why"}
+            assert ready.json() == {"status": "failed"}
+            for response in (refused, ready):
+                assert response.status_code == 503
+                assert "retry-after" not in response.headers
 
     asyncio.run(conversation())
     assert told == [reason]
@@ -375,6 +385,21 @@ def test_other_origins_are_allowed_only_where_the_settings_say_so():
 
     ask(refused)
     ask(allowed, cors_origins=("*",))
+
+
+@pytest.mark.parametrize("origins", [("https://page.example",), ()])
+def test_a_page_that_may_read_answers_may_read_that_of_an_internal_error(monkeypatch, origins):
+    async def conversation(client):
+        monkeypatch.setattr(client.server.translation, "translate", None)
+        headers = JSON | {"origin": "https://page.example", "x-request-id": "mine"}
+        body = json.dumps({"q": "a", "source": "de", "target": "en"})
+        response = await client.http.post("/translate", content=body, headers=headers)
+        assert response.status_code == 500
+        assert response.headers["x-request-id"] == "mine"
+        assert response.headers.get_list("access-control-allow-origin") == list(origins)
+        assert ("access-control-expose-headers" in response.headers) == bool(origins)
+
+    ask(conversation, cors_origins=origins)
 
 
 def test_a_key_opens_the_door_and_its_characters_are_counted(tmp_path):

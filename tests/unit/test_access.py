@@ -267,6 +267,21 @@ def test_only_what_is_charged_is_counted(keys):
     using(talk, api_keys_file=keys)
 
 
+def test_what_was_handed_out_is_charged_though_the_rest_never_comes(keys):
+    async def talk(access: Access) -> None:
+        ada = client_of(access, ADA)
+        with await access.admit(ada, 60) as admission:
+            admission.hand_out(10)
+            admission.hand_out(5)
+        assert access.usage(ada) == (15, 100)
+        with await access.admit(ada, 85) as admission:  # the others are not reserved any more
+            admission.hand_out(10)
+            admission.charge(80)
+        assert access.usage(ada) == (95, 100)
+
+    using(talk, api_keys_file=keys)
+
+
 def test_charging_twice_is_our_mistake(keys):
     async def talk(access: Access) -> None:
         admission = await access.admit(client_of(access, ADA), 1)

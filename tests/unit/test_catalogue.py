@@ -9,7 +9,7 @@ from mt.config import SearchConfig
 from mt.errors import BundleError, ConfigError
 from service.errors import Kind, ServiceError
 from service.settings import Settings, load_settings
-from service.texts.catalogue import Catalogue, load_catalogue
+from service.texts.catalogue import Catalogue, Way, load_catalogue
 from support.workers import stub_catalogue as catalogue
 from support.workers import stub_model as model
 
@@ -55,11 +55,28 @@ def test_a_model_is_rescored_by_the_one_that_translates_back():
     assert served.rescorer(served.model("fr-en")) is None
 
 
-def test_what_draws_or_answers_is_not_rescored():
-    draws = model("de-en", search=SearchConfig(temperature=1.0))
-    answers = model("fr-en-answers", task="answer")
-    served = Catalogue([draws, model("en-de"), model("en-fr"), answers])
-    assert [served.rescorer(each) for each in (draws, answers)] == [None, None]
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"search": SearchConfig(temperature=1.0)}, "it draws them"),
+        ({"search": SearchConfig(beam_size=1)}, "its beam of 1 leaves nothing to choose"),
+        ({"source": "fr", "target": "de"}, "no model of this server translates de to fr"),
+    ],
+)
+def test_a_model_with_nothing_to_choose_or_nobody_to_ask_is_not_rescored(fields, why):
+    alone = model("de-en-one", **fields)
+    served = Catalogue([alone, model("en-de"), model("en-fr")])
+    assert served.rescorer(alone) is None
+    way = Way((alone,))
+    assert served.rescored(way) is None
+    told = f"translations of model de-en-one cannot be rescored: {why}"
+    assert served.why_not_rescored(way) == told
+
+
+def test_what_answers_is_not_rescored():
+    answers = model("de-en-answers", task="answer")
+    served = Catalogue([model("en-de"), answers])
+    assert served.rescorer(answers) is None
 
 
 def test_a_way_is_rescored_at_each_of_its_models_or_at_none():

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
-from service.connections import LATE, MAX_HEAD_BYTES, TOO_LARGE, Bounded, _plain
+from service.connections import LATE, MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Bounded, _plain
 from support.connections import Line, echo
 from support.serving import until
 
@@ -261,6 +261,41 @@ def test_a_head_without_end_is_answered_431_and_the_connection_ends(pieces, answ
         return line.transport.ended, line.transport.sent
 
     assert converse(conversation) == (True, answer)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "answer"),
+    [
+        (["POST /path?q=Grüße HTTP/1.1\r\nHost: test\r\n\r\n".encode()], refused(MALFORMED)),
+        ([b"POST /path?q=Gr", "üße HTTP/1.1\r\n".encode()], refused(MALFORMED)),
+        (["POST /pathä HTTP/1.1\r\n".encode()], refused(MALFORMED)),
+        ([b"POST /path?q=two words HTTP/1.1\r\n"], refused(MALFORMED)),
+        ([START + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\na"], refused(MALFORMED)),
+        (
+            [START + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na"],
+            refused(MALFORMED),
+        ),
+        ([b"CONNECT test HTTP/1.1\r\n\r\n"], refused(MALFORMED, "CONNECT", "test")),
+        ([b"\x16\x03\x01\x02\x00"], refused(MALFORMED, "", "")),  # of TLS
+    ],
+)
+def test_a_head_that_is_no_http_is_answered_400_and_the_connection_ends(pieces, answer):
+    async def conversation(line):
+        line.send(*pieces)
+        return line.transport.ended, line.transport.sent
+
+    assert converse(conversation) == (True, answer)
+
+
+def test_an_answer_in_the_making_comes_before_a_head_that_is_no_http_ends_the_connection():
+    async def conversation(line):
+        line.send(GET + b"GET /\xff HTTP/1.1\r\n")
+        await until(lambda: line.transport.closed)
+        return line.transport.sent
+
+    sent = converse(conversation)
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent.count(b"HTTP/1.1") == 1
 
 
 def test_who_goes_on_all_the_same_is_not_listened_to_for_long():

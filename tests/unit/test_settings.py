@@ -23,6 +23,15 @@ def test_settings_come_from_the_environment_and_a_mistake_names_its_variable(mon
         load_settings()
 
 
+def test_a_mistake_in_an_option_names_the_option_and_the_variable(monkeypatch):
+    monkeypatch.setenv("MT_PORT", "80")
+    with pytest.raises(ConfigError, match=r"^--port \(MT_PORT\): .*65535 \(found 99999\)$"):
+        load_settings(port=99999)
+    monkeypatch.setenv("MT_PORT", "99999")
+    with pytest.raises(ConfigError, match=r"^MT_PORT: "):
+        load_settings(workers=1)
+
+
 def test_proxies_are_addresses_and_networks_or_all(monkeypatch):
     monkeypatch.setenv("MT_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,2001:db8::/32")
     assert load_settings().trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "2001:db8::/32")

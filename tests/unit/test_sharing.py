@@ -4,13 +4,23 @@ import asyncio
 
 import pytest
 
+import service.texts.sharing
 from mt.translation import given
 from service.errors import Kind, ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.cache import Cache
-from service.texts.sharing import RESCORED_EFFORT, Found, Origin, Sharing, model_effort
-from service.workers.queue import WorkQueue
+from service.texts.sharing import (
+    RESCORED_EFFORT,
+    SEGMENTS_A_TURN,
+    Found,
+    Origin,
+    Sharing,
+    model_effort,
+)
+from service.workers.queue import SEGMENT_CHARACTERS, Task, WorkQueue
 from service.workers.work import Options
+from support.serving import until
+from support.turns import most_in_a_turn
 from support.workers import stub_model
 
 MODEL = stub_model("de-en")
@@ -204,6 +214,94 @@ def test_a_refused_request_leaves_nothing_behind():
     assert kind is Kind.OVERLOADED
     assert batches == [["a" * 100]]
     assert empty
+
+
+def test_a_refused_request_makes_no_tasks(monkeypatch):
+    made = []
+
+    def make(*arguments):
+        made.append(Task(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(service.texts.sharing, "Task", make)
+
+    async def scenario():
+        office = Office(max_wait_s=0.001)
+        first = office.ask("a" * 100)
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceError):
+            await office.ask("b", "c", "d")
+        first.cancel()
+
+    run(scenario())
+    assert [task.segment for task in made] == ["a" * 100]
+
+
+def test_a_refused_request_does_not_keep_what_it_shared():
+    async def scenario():
+        office = Office(max_wait_s=0.001)
+        first = office.ask("a" * 100)
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceError):
+            await office.ask("a" * 100, "b")
+        first.cancel()
+        await asyncio.sleep(0)
+        return office.queue.empty
+
+    assert run(scenario())
+
+
+def test_a_segment_that_is_there_twice_counts_once_for_what_is_admitted():
+    async def scenario():
+        office = Office()
+        admitted = []
+        office.queue.admit = admitted.append
+        asked = office.ask("a", "bb", "a", hops=2)
+        await office.do_batch()
+        await asked
+        return admitted
+
+    assert run(scenario()) == [2 * (SEGMENT_CHARACTERS + 1 + SEGMENT_CHARACTERS + 2)]
+
+
+def test_others_have_their_turn_while_many_segments_are_found_queued_and_told():
+    segments = [str(number) for number in range(3 * SEGMENTS_A_TURN)]
+
+    class Counted(Cache):
+        asked = 0
+
+        def get(self, key):
+            self.asked += 1
+            return super().get(key)
+
+    async def scenario():
+        office, cache, told = Office(batch_characters=10**6), Counted(10**7), []
+        office.sharing = Sharing(office.queue, cache, Metrics())
+        counts = lambda: cache.asked, lambda: len(office.queue), lambda: len(told)
+        async with most_in_a_turn(*counts) as most:
+            asked = office.ask(*segments, done=lambda index, _: told.append(index))
+            await until(lambda: len(office.queue) == len(segments))
+            await office.do_batch()
+            await asked
+        return most, len(told)
+
+    (asked, queued, told), count = run(scenario())
+    assert count == len(segments)
+    assert asked == 2 * SEGMENTS_A_TURN  # for each with links and without
+    assert queued == told == SEGMENTS_A_TURN
+
+
+def test_one_who_leaves_while_segments_are_queued_leaves_nothing_behind():
+    async def scenario():
+        office = Office()
+        asked = office.ask(*(str(number) for number in range(3 * SEGMENTS_A_TURN)))
+        await until(lambda: len(office.queue))
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        return office.queue.empty
+
+    assert run(scenario())
 
 
 def test_what_costs_nothing_is_never_refused():

@@ -267,6 +267,13 @@ def test_reading_makes_no_file(path):
         read_usage(path)
     assert not path.exists()
 
+    async def work(usage: Usage) -> None:
+        usage.charge("ada", 5)
+
+    counting(path, work)
+    assert sum(count.characters for count in read_usage(path).values()) == 5
+    assert list(path.parent.iterdir()) == [path]  # where it may not write it could not read
+
 
 def test_names_are_not_sql(path):
     async def work(usage: Usage) -> None:
