@@ -229,17 +229,17 @@ def load_catalogue(settings: Settings) -> Catalogue:
     return Catalogue(models)
 
 
+def shortened(text: str, most: int = 40) -> str:
+    """A text that is repeated in a message."""
+    return text if len(text) <= most else text[:most] + "..."
+
+
 def _named(name: str, models: Sequence[Model]) -> Model:
     if (found := next((model for model in models if model.name == name), None)) is None:
         names = ", ".join(model.name for model in models)
         message = f"no model is named {shortened(name)!r}; there are {names}"
         raise ServiceError(Kind.NOT_FOUND, message, field="model")
     return found
-
-
-def shortened(text: str, most: int = 40) -> str:
-    """A text that is repeated in a message."""
-    return text if len(text) <= most else text[:most] + "..."
 
 
 def _folders(settings: Settings) -> list[Path]:
