@@ -226,17 +226,12 @@ class Translator:
             ConfigError: that model translates another way, or the decoding options leave nothing to
                 choose among.
         """
-        back, found = (
-            f"{source} to {target}"
-            for source, target in (
-                (self.target_language, self.source_language),
-                (reverse.source_language, reverse.target_language),
-            )
-        )
+        back = self.target_language, self.source_language
+        found = reverse.source_language, reverse.target_language
         if found != back:
             raise ConfigError(
-                f"{reverse.name} translates {found}; what rescores {self.name} has to translate "
-                f"{back}"
+                f"{reverse.name} translates {' to '.join(found)}; what rescores {self.name} has to "
+                f"translate {' to '.join(back)}"
             )
         config = RerankConfig(reverse_model=Path(reverse.name))
         return self.with_reranker(Reranker(config, reverse=reverse))

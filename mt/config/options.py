@@ -60,10 +60,11 @@ def _first_mistake(options: type[Options], error: ValidationError) -> str:
     mistake = mistakes[0]
     location = ".".join(_printable(str(part)) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
-        known = _known_keys(options, mistake["loc"][:-1])
+        if not (known := _known_keys(options, mistake["loc"][:-1])):
+            return f"unknown key {location}"
         near = difflib.get_close_matches(str(mistake["loc"][-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-        return f"unknown key {location}; {hint}" if known else f"unknown key {location}"
+        return f"unknown key {location}; {hint}"
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "missing":
         return f"{location} is required"

@@ -109,7 +109,7 @@ class TorchEngine:
         scores, state = self._step(previous, state)
         if scores.device.type == "cpu":
             return *best_of_each(scores.numpy(), k), state
-        values, ids = best_by_topk(scores, k)
+        ids, values = best_by_topk(scores, k)
         return ids.cpu().numpy(), values.cpu().numpy(), state
 
     @torch.inference_mode()
@@ -133,7 +133,7 @@ class TorchEngine:
 
 
 def best_by_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values and ids of the C best of each row of scores [N, V], of equal ones the lower id first.
+    """Ids and values of the C best of each row of scores [N, V], of equal ones the lower id first.
 
     For a GPU: on a CPU `best_of_each` is faster.
     """
@@ -143,4 +143,4 @@ def best_by_topk(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tens
     if tied.any():
         ranked, places = scores[tied].sort(dim=1, descending=True, stable=True)
         values[tied], ids[tied] = ranked[:, : values.shape[1]], places[:, : ids.shape[1]]
-    return values[:, :k], ids[:, :k]
+    return ids[:, :k], values[:, :k]

@@ -40,7 +40,7 @@ def test_the_best_of_each_row_are_the_first_of_a_stable_sort(drawn: tuple[Rows, 
 @given(rows_and_k())
 def test_where_torch_has_them_they_are_the_same(drawn: tuple[Rows, int]) -> None:
     rows, k = drawn
-    values, ids = best_by_topk(torch.from_numpy(rows), k)
+    ids, values = best_by_topk(torch.from_numpy(rows), k)
     places, best = best_of_each(rows, k)
     np.testing.assert_array_equal(ids.numpy(), places)
     np.testing.assert_array_equal(values.numpy(), best)
