@@ -20,7 +20,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY mt mt
 COPY service service
 COPY scripts scripts
-RUN cd mt/models && \
+RUN test -n "$MODELS" || { echo "MODELS: name a model or more" >&2; exit 1; } && \
+    cd mt/models && \
     for model in $MODELS; do \
         test -d "$model" || { echo "MODELS: no $model; there are:" * >&2; exit 1; }; \
     done && \
@@ -45,6 +46,7 @@ VOLUME /tmp
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
+# Not by a proxy, which the environment of a container may name.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['MT_PORT']}/ready\", timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f\"http://127.0.0.1:{os.environ['MT_PORT']}/ready\", timeout=4)"]
 CMD ["mt-serve"]

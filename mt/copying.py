@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mt.config import SearchConfig
 from mt.search import DigitRule, Numerals, Spellings, beginning
 from mt.segmentation import SPACE
-from mt.text.digits import DIGITS, find_numbers, spellings
+from mt.text.digits import DIGITS, find_numbers, has_rows, spellings
 from mt.tokenizer import RightToLeft, Tokenizer, TokenizerPair
 from mt.tokens import UNKNOWN
 
@@ -33,26 +33,33 @@ def digit_rules(
     """
     if not config.copy_digits:
         return [None] * len(sources)
-    found = [_numbers(tokenizers, languages, source) for source in sources]
-    if not any(found):
+    texts = [_text(tokenizers, source) for source in sources]
+    if not any(texts):
         return [None] * len(sources)
     numerals = _numerals(tokenizers.target)
-    return [DigitRule(numerals, numbers) if numbers else None for numbers in found]
+    step = _step(tokenizers.target)
+    return [
+        DigitRule(numerals, _numbers(text, languages, step), rows=has_rows(text, languages[0]))
+        if text
+        else None
+        for text in texts
+    ]
 
 
-def _numbers(
-    tokenizers: TokenizerPair, languages: tuple[str, str], source: Sequence[int]
-) -> list[Spellings]:
-    """Those of a source, their characters in the order in which they are written."""
+def _text(tokenizers: TokenizerPair, source: Sequence[int]) -> str:
+    """A source that has digits, all of which can be copied; else nothing."""
     numerals = tokenizers.source.numerals
     if not any(token in numerals for token in source):
-        return []
+        return ""
     if UNKNOWN in source and not DIGITS.issubset(numerals.values()):
-        return []  # what is unknown may be a digit
+        return ""  # what is unknown may be a digit
     text = "".join(tokenizers.source.pieces(source)).replace(SPACE, " ")
-    if not DIGITS.intersection(text).issubset(tokenizers.target.numerals.values()):
-        return []
-    step = _step(tokenizers.target)
+    spelled = DIGITS.intersection(text).issubset(tokenizers.target.numerals.values())
+    return text if spelled else ""
+
+
+def _numbers(text: str, languages: tuple[str, str], step: int) -> list[Spellings]:
+    """Those of a source, their characters in the order in which they are written."""
     return [
         tuple(each.replace(" ", SPACE)[::step] for each in spellings(number, languages[1]))
         for number in find_numbers(text, languages[0])

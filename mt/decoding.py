@@ -50,7 +50,7 @@ def decode(
     """Up to n_best hypotheses for each task, in the order of the tasks.
 
     They come best first from a search, as drawn from sampling. A result does not depend on what
-    else is in the list.
+    else is in the list, but for rounding (`mt.engine.interface`).
 
     Args:
         engine: reads the sources and scores what may follow.
@@ -73,19 +73,6 @@ def decode(
         for number, hypotheses in zip(numbers, found, strict=True):
             results[number] = hypotheses
     return results
-
-
-def _batches(tasks: Sequence[SearchTask], config: SearchConfig, n_best: int) -> Iterator[list[int]]:
-    """Numbers of tasks that are decoded together."""
-    most = max(1, config.batch_rows // (n_best if config.temperature else config.beam_size))
-    # By themselves: what has a prefix, which has no shortlist, and what has a digit rule, which is
-    # slow.
-    kinds = [(bool(task.prefix), task.digit_rule is not None) for task in tasks]
-    for kind in sorted(set(kinds)):
-        numbers = [number for number, its_kind in enumerate(kinds) if its_kind == kind]
-        lengths = [len(tasks[number].source) for number in numbers]
-        for places in batches(lengths, config.batch_tokens, most):
-            yield [numbers[place] for place in places]
 
 
 def batches(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int]]:
@@ -111,6 +98,19 @@ def batches(lengths: Sequence[int], budget: int, most: int) -> Iterator[list[int
 def max_length(config: SearchConfig, source_length: int) -> int:
     """Most pieces that the translation of a source of so many pieces may have."""
     return int(config.max_length_ratio * source_length) + config.max_length_extra
+
+
+def _batches(tasks: Sequence[SearchTask], config: SearchConfig, n_best: int) -> Iterator[list[int]]:
+    """Numbers of tasks that are decoded together."""
+    most = max(1, config.batch_rows // (n_best if config.temperature else config.beam_size))
+    # By themselves: what has a prefix, which has no shortlist, and what has a digit rule, which is
+    # slow.
+    kinds = [(bool(task.prefix), task.digit_rule is not None) for task in tasks]
+    for kind in sorted(set(kinds)):
+        numbers = [number for number, its_kind in enumerate(kinds) if its_kind == kind]
+        lengths = [len(tasks[number].source) for number in numbers]
+        for places in batches(lengths, config.batch_tokens, most):
+            yield [numbers[place] for place in places]
 
 
 def _decode_together(

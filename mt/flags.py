@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mt.config import Task
 from mt.search import Hypothesis
-from mt.text.digits import find_runs, has_digits, with_plain_digits, without_separators
+from mt.text.digits import find_merged, find_runs, has_digits, with_plain_digits, without_separators
 from mt.text.language import is_rather
 from mt.tokens import UNKNOWN
 
@@ -33,8 +33,9 @@ translation."""
 NUMBERS = "numbers"
 """A run of digits of a segment is not in its translation, or not as often. The separators around
 digits may change, as from 3,50 to 3.50 or from 12.05. to 12/05, and those of thousands may come and
-go, as each language writes them (1.000 in German, 1,000 in English, 1 000, 1000). What becomes a
-word is flagged though nothing is lost: "50" as "fifty", "2." as "second", "15:00" as "3 pm".
+go, as each language writes them (1.000 in German, 1,000 in English, 1 000, 1000). Or two numbers
+became one, 2,300 of "2, 300". What becomes a word is flagged though nothing is lost: "50" as
+"fifty", "2." as "second", "15:00" as "3 pm".
 Answers of a model that answers never have it."""
 SPLIT = "split"
 """A segment longer than search.max_source_pieces was translated in parts; nothing is lost, but the
@@ -99,10 +100,12 @@ def _copied(source: str, translation: str) -> bool:
 
 
 def _loses_number(text: str, translation: str, source: str, target: str) -> bool:
-    """Whether digits are lost both with the separators of thousands and without them."""
+    """Whether digits are lost, with separators of thousands and without, or two numbers are one."""
     if not has_digits(text):  # most have none
         return False
     before, after = with_plain_digits(text), with_plain_digits(translation)
+    if find_merged(before, after):
+        return True
     return bool(_runs(before) - _runs(after)) and bool(
         _runs(without_separators(before, source)) - _runs(without_separators(after, target))
     )

@@ -173,12 +173,12 @@ class LanguageModel:
     def step(self, previous: Integers, state: Any) -> tuple[LogProbabilities, Any]:
         """[N] previous tokens, state of N rows -> [N, V] log-probabilities, state after.
 
-        A token that is never written (`mt.tokens`) has -inf. Rows do not depend on each other.
+        A token that is never written (`mt.tokens`) has -inf. No row looks at another.
         """
         return self._engine.step(previous, state)
 
     def score(self, lines: Sequence[str]) -> list[LineScore]:
-        """How likely each line is; a result does not depend on the other lines."""
+        """How likely each line is; whatever the other lines, but for rounding."""
         encoded = self.tokenizer.encode(lines)
         results = [LineScore(_status(ids)) for ids in encoded]
         places = [place for place, result in enumerate(results) if result.status == SCORED]

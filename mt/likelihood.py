@@ -40,7 +40,9 @@ class PairScore:
     log_probabilities: tuple[float, ...] = ()
     """Of each piece, given the source and the pieces before it; natural logarithm."""
     score: float = math.nan
-    """log_probability / length_penalty(length, alpha), as `mt.search` ranks; NaN if not scored."""
+    """log_probability / length_penalty(length, alpha), as `mt.search` ranks; NaN if not scored.
+    Of the model alone: no rule of the search (`mt.search.constraints`, `mt.search.copying`) has a
+    part in it."""
 
     @property
     def log_probability(self) -> float:
@@ -55,7 +57,10 @@ def score_pairs(
     sources: Sequence[str],
     targets: Sequence[str],
 ) -> list[PairScore]:
-    """Score each target given its source; a pair's result does not depend on the other pairs."""
+    """Score each target given its source.
+
+    A pair's result does not depend on the other pairs, but for rounding (`mt.engine.interface`).
+    """
     assert len(sources) == len(targets), (len(sources), len(targets))
     source_ids, target_ids = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
     pairs = list(zip(source_ids, target_ids, strict=True))

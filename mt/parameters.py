@@ -44,8 +44,8 @@ def load_model(bundle: Bundle) -> Model:
 def without_attention(bundle: Bundle) -> Bundle:
     """The bundle as a model whose decoder has its states alone: a student's beginning.
 
-    Goes: how attention scores, and the columns of the readout map that read what it finds, which
-    stand after those of hidden state and context. All else is as it was.
+    Goes: how attention scores, and the columns of the readout's map that read what it finds. All
+    else is as it was.
 
     Raises:
         BundleError: the weights do not fit its configuration, or there is no deep output: what
@@ -57,10 +57,9 @@ def without_attention(bundle: Bundle) -> Bundle:
         raise BundleError(
             f"{bundle.config.name} cannot do without its attention: its model.deep_output is false"
         )
-    first = attending.decoder_hidden_size + attending.context_size
     weights = {n: a for n, a in bundle.weights.items() if not n.startswith("decoder.attention.")}
     weights["decoder.readout.weight"] = np.delete(
-        weights["decoder.readout.weight"], np.s_[first : first + attending.encoder_width], axis=1
+        weights["decoder.readout.weight"], attending.readout_columns["attention"], axis=1
     )
     config = attending.model_copy(update={"attention": "none"})
     return replace(

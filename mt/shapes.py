@@ -33,7 +33,9 @@ def parameter_shapes(config: ModelConfig, source_size: int, target_size: int) ->
     for depth in range(config.decoder_layers):
         inputs = E + config.context_size if depth == 0 else width
         shapes |= _layer(config, f"decoder.layers.{depth}", inputs, width, directions=1)
-    shapes |= _attention(config) | _readout(config)
+    shapes |= _attention(config)
+    if config.readout_size:
+        shapes |= _linear("decoder.readout", config.readout_size, E)
     if not config.tied_output:
         shapes["separate_output"] = (target_size, E)
     return shapes
@@ -95,17 +97,6 @@ def _attention(config: ModelConfig) -> dict[str, Shape]:
     }
     found = shapes.get(config.attention, {})
     return {f"decoder.attention.{name}": shape for name, shape in found.items()}
-
-
-def _readout(config: ModelConfig) -> dict[str, Shape]:
-    inputs, E = config.decoder_hidden_size, config.embedding_size
-    if config.attention != "none":
-        inputs += config.encoder_width
-    elif not config.deep_output:
-        return {}
-    if config.deep_output:
-        inputs += config.context_size + E
-    return _linear("decoder.readout", inputs, E)
 
 
 def _layer(

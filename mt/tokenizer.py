@@ -75,16 +75,6 @@ class Tokenizer:
         pieces = self.pieces(range(len(self)))
         return {n: piece for n, piece in enumerate(pieces) if not DIGITS.isdisjoint(piece)}
 
-    @cached_property
-    def _segmentation(self) -> Segmentation:
-        numbers = range(len(self))
-        pieces = self.pieces(numbers)
-        try:
-            self._pieces.nbest_encode("", nbest_size=1)
-        except RuntimeError:  # what a BPE model says, having no probabilities
-            return Merges(pieces)
-        return Lattice(pieces, [self._pieces.get_score(number) for number in numbers])
-
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each list of ids; special ids write nothing."""
         # Filtered here: SentencePiece would write " ⁇ " for the unknown token.
@@ -95,6 +85,16 @@ class Tokenizer:
     def pieces(self, ids: Iterable[int]) -> list[str]:
         """The pieces as written in the vocabulary, for showing."""
         return [str(self._pieces.id_to_piece(int(piece))) for piece in ids]
+
+    @cached_property
+    def _segmentation(self) -> Segmentation:
+        numbers = range(len(self))
+        pieces = self.pieces(numbers)
+        try:
+            self._pieces.nbest_encode("", nbest_size=1)
+        except RuntimeError:  # what a BPE model says, having no probabilities
+            return Merges(pieces)
+        return Lattice(pieces, [self._pieces.get_score(number) for number in numbers])
 
 
 class RightToLeft(Tokenizer):

@@ -71,7 +71,8 @@ class Translation:
     text: str
     """The translation, with the white space and line ends of the source."""
     score: float
-    """exp of the mean log-probability of the tokens written, from 0 to 1; 1 if none had to be."""
+    """exp of the mean log-probability of the tokens written, from 0 to 1; 1 if none had to be. As
+    the search had it, so where it copies digits a digit counts as likely as the copying was."""
     flags: frozenset[str] = frozenset()
     """Reasons for a closer look; `mt.flags` names and defines each."""
     alternatives: tuple[Alternative, ...] = ()

@@ -272,18 +272,6 @@ class Translator:
         """
         return self._with(self._planner, self._reranker, watchful(self._engine, check))
 
-    def _with(
-        self, planner: Planner, reranker: Reranker | None, engine: Engine[Any] | None = None
-    ) -> Translator:
-        return Translator(
-            engine or self._engine,
-            planner,
-            identity=self._identity,
-            lexicon_identity=self._lexicon_identity,
-            reranker=reranker and reranker.under(planner.search_config),
-            aligner=self._aligner,
-        )
-
     def translate(
         self,
         texts: Sequence[str],
@@ -329,7 +317,7 @@ class Translator:
         """How likely the model finds each target as the translation of its source.
 
         A pair is one sequence a side and is not split; `mt.likelihood` names those that cannot be
-        scored. A result does not depend on the other pairs.
+        scored. A result does not depend on the other pairs, but for rounding.
         """
         tokenizers, config = self._planner.tokenizers, self.search_config
         return score_pairs(self._engine, tokenizers, config, sources, targets)
@@ -373,7 +361,7 @@ class Translator:
         """Up to n_best hypotheses for each list of token ids, in the same order.
 
         They come best first, or as drawn; with a prefix, all begin with its token ids. A result
-        does not depend on what else is in the list.
+        does not depend on what else is in the list, but for rounding.
 
         Raises:
             ConfigError: n_best is more than the beam can hold, or than there are candidates.
@@ -396,6 +384,18 @@ class Translator:
     def finish(self, plan: Plan, results: Sequence[Sequence[Hypothesis]]) -> Translation:
         """Put the results of a plan's sources, one list of hypotheses each, in their places."""
         return self._planner.finish(plan, results)
+
+    def _with(
+        self, planner: Planner, reranker: Reranker | None, engine: Engine[Any] | None = None
+    ) -> Translator:
+        return Translator(
+            engine or self._engine,
+            planner,
+            identity=self._identity,
+            lexicon_identity=self._lexicon_identity,
+            reranker=reranker and reranker.under(planner.search_config),
+            aligner=self._aligner,
+        )
 
     def _tasks(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]] | None = None

@@ -21,7 +21,7 @@ from mt.jobs.chunks import CHUNK_LINES, Chunk, cut_chunks
 from mt.questions import asked_of
 from mt.streams import interruptible, open_lines, read_lines
 from scripts.answers import Texts, evaluation, table
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, program, run, say
 from scripts.options import BeamSize, Engine, Threads, load_translator
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _answer_lines(translator: Translator, told: str, source: Path | None, as_jso
             sys.stdout.flush()
     if flagged:
         counts = ", ".join(f"{flag} {count:,}" for flag, count in sorted(flagged.items()))
-        errors.print(f"answers that deserve a second look: {counts}", markup=False)
+        say(f"answers that deserve a second look: {counts}")
 
 
 def _answers(translator: Translator, told: str, chunk: Chunk) -> Iterator[tuple[str, Translation]]:
@@ -161,21 +161,21 @@ def _lines(source: Path | None) -> Iterator[tuple[Iterator[str], Callable[[], bo
 
 
 def _converse(translator: Translator, told: str, as_json: bool) -> None:
-    errors.print(f"{translator.name} answers; an empty line ends", markup=False)
+    say(f"{translator.name} answers; an empty line ends")
     while True:
         try:
             question = input("> ").strip()
         except EOFError:
             break
         except UnicodeDecodeError:
-            errors.print("error: that line is not UTF-8", markup=False)
+            say("error: that line is not UTF-8")
             continue
         if not question:
             break
         try:
             found = _answer(translator, told, question)
         except InputError as error:
-            errors.print(f"error: {error}", markup=False)
+            say(f"error: {error}")
             continue
         print(_json(question, found) if as_json else _remark(found), flush=True)
 

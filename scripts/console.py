@@ -15,6 +15,7 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 import mt
@@ -30,6 +31,11 @@ _UsageError: Any = typer.BadParameter.__base__
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 """Standard error: progress, notes and mistakes, so that standard output holds results only."""
+
+
+def say(message: str) -> None:
+    """Say something on standard error, as it is: what looks like markup is none."""
+    errors.print(message, markup=False, emoji=False)
 
 
 def program(help: str) -> typer.Typer:
@@ -53,7 +59,7 @@ def run(app: typer.Typer) -> NoReturn:
     except MTError as error:
         code = fail(str(error))
     except _UsageError as error:
-        code = fail(error.format_message())
+        code = fail(error.format_message() + _found(error))
     except BrokenPipeError:
         forget_standard_output()  # the reader has gone, as `head` does
         code = 1
@@ -77,6 +83,13 @@ def fail(message: str) -> int:
     """Say in one line what the user has to mend; returns the exit code for it."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return USER_MISTAKE
+
+
+def _found(error: Exception) -> str:
+    """The value of an option, if typer had pydantic check it: its message leaves it out."""
+    if not isinstance(error.__cause__, ValidationError):
+        return ""
+    return f" (found {error.__cause__.errors()[0]['input']!r})"
 
 
 def _show_version(wanted: bool) -> None:

@@ -33,7 +33,9 @@ def continue_text(
     model: LanguageModelFolder,
     suggest: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Print the N likeliest next words instead."),
+        typer.Option(
+            metavar="N", min=1, max=1000, help="Print the N likeliest next words instead."
+        ),
     ] = None,
     sample: Annotated[
         int | None,
@@ -52,9 +54,10 @@ def continue_text(
 ) -> None:
     """Continue a text by a language model.
 
-    Prints the likeliest text that begins so, as far as a search finds it. With --suggest, a
-    probability, a tab and a word in each line: "+" stands before what goes on in the last word, as
-    a full stop does, and "(end)" for no word at all. After white space a word begins for sure.
+    Prints the likeliest text that begins so, as far as a search finds it, as the model's vocabulary
+    writes it: with single spaces, for one. With --suggest, a probability, a tab and a word in each
+    line: "+" stands before what goes on in the last word, as a full stop does, and "(end)" for no
+    word at all. After white space a word begins for sure.
     """
     drawing = {"temperature": temperature, "top_k": top_k, "seed": seed}
     if suggest is not None and sample is not None:

@@ -16,7 +16,7 @@ from mt.errors import ConfigError
 from mt.jobs import FIRST_LINES, Preparation, describe_job
 from mt.jobs.corpora import find_texts, open_corpus, would_hold
 from mt.jobs.shards import Shard, attempts, find_record
-from scripts.console import errors
+from scripts.console import say
 from scripts.progress import show_progress
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def translate_corpus(
         shards = [shard for text in texts for shard in text.shards]
         to_do = [shard for shard in shards if find_record(shard) is None]
         if resume:
-            _note(f"{len(shards) - len(to_do):,} of {len(shards):,} shards are done already")
+            say(f"{len(shards) - len(to_do):,} of {len(shards):,} shards are done already")
         with show_progress(None, visible=True) as report:
             done = sum(map(_lines, shards)) - sum(map(_lines, to_do))
             report(done, 0)
@@ -92,16 +92,12 @@ def _summarise(shards: Sequence[Shard]) -> None:
             room = FIRST_LINES - len(first.setdefault(flag, []))
             first[flag] += [f"{shard.source}:{number}" for number in islice(flagged.first, room)]
     if counts:
-        _note(f"lines flagged, of {lines:,}:")
+        say(f"lines flagged, of {lines:,}:")
     for flag, count in sorted(counts.items()):
         more = ", ..." if count > len(first[flag]) else ""
-        _note(f"  {flag} {count:,} ({100 * count / lines:.2f} %): {', '.join(first[flag])}{more}")
+        say(f"  {flag} {count:,} ({100 * count / lines:.2f} %): {', '.join(first[flag])}{more}")
     again = [shard for shard in shards if attempts(shard)]
     if again:
-        _note("done again, since a process died:")
+        say("done again, since a process died:")
     for shard in again:
-        _note(f"  {shard}")
-
-
-def _note(message: str) -> None:
-    errors.print(message, markup=False, emoji=False)
+        say(f"  {shard}")

@@ -14,7 +14,7 @@ import typer
 
 from mt.criterion import CRITERIA, find_criterion
 from mt.errors import ConfigError, TrainingError
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, program, run, say
 from scripts.plots import Line, Panel, check_picture, draw
 from scripts.tables import text_table
 
@@ -104,7 +104,7 @@ def read_events(run_path: Path) -> list[Event]:
         raise TrainingError(f"{path}: {error.strerror}") from error
     if lines.pop():
         note = f"{path}: line {len(lines) + 1} is not finished and left out"
-        errors.print(note, markup=False, emoji=False)
+        say(note)
     return [_event(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
 
 

@@ -18,7 +18,7 @@ from mt.config import TrainingConfig
 from mt.demonstrations import NAMES, find_demonstration
 from mt.errors import ConfigError
 from mt.files import write_json
-from scripts.console import Version, describe, errors, program, run
+from scripts.console import Version, describe, program, run, say
 from scripts.plots import Line, Panel, draw
 from scripts.tables import text_table
 
@@ -67,7 +67,7 @@ def demonstrate(
     from mt.demonstrations.workspace import Workspace
 
     folder = output / (f"{task}-smoke" if smoke else task)
-    workspace = Workspace(folder, seed=seed, threads=threads, data=data, report=_note)
+    workspace = Workspace(folder, seed=seed, threads=threads, data=data, report=say)
     plan = found.plan(smoke)
     if found.check is not None:
         found.check(workspace)
@@ -118,7 +118,7 @@ def _keep(folder: Path, found: Demonstration, settings: dict[str, Any], result: 
     if _can_draw():
         draw(folder / PICTURE, [_panel(picture) for picture in result.pictures])
     else:
-        _note("no picture: drawing needs matplotlib: pip install -c constraints.txt '.[plot]'")
+        say("no picture: drawing needs matplotlib: pip install -c constraints.txt '.[plot]'")
 
 
 def _can_draw() -> bool:
@@ -148,10 +148,6 @@ def _table(findings: Sequence[Finding]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
-
-
-def _note(line: str) -> None:
-    errors.print(line, markup=False, emoji=False)
 
 
 if __name__ == "__main__":

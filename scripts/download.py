@@ -22,7 +22,7 @@ from rich.progress import Progress as Bars
 
 from mt.config import load_recipe
 from mt.datasets import DATASETS, Prepared, prepare
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, errors, program, run, say
 from scripts.train import RECIPES, bundled_recipes
 
 app = program("Fetch parallel text to train on.")
@@ -59,10 +59,9 @@ def download(
         prepared = prepare(name, output, source=source, mirror=mirror, progress=display)
     print(_summary(prepared))
     if recipes := _recipes_on(name, output):
-        errors.print(
+        say(
             f"next: mt-train RECIPE --data {output} --output DIR, where RECIPE is one of "
             + ", ".join(recipes),
-            markup=False,
         )
 
 
@@ -126,7 +125,7 @@ class _Display:
         self.bars.update(self.tasks[name], completed=done, total=total)
 
     def trying_again(self, name: str, reason: str, seconds: float) -> None:
-        errors.print(f"{name}: {reason}; trying again in {seconds:g} s", markup=False)
+        say(f"{name}: {reason}; trying again in {seconds:g} s")
 
 
 if __name__ == "__main__":

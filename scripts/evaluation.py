@@ -29,7 +29,7 @@ from mt.scoring import (
     length_buckets,
 )
 from mt.scoring.joined import LONGEST, SHORTEST, Parts
-from scripts.systems import ModelSystem, Outcome
+from scripts.systems import ModelSystem, Outcome, without_mark
 
 Record = dict[str, Any]
 
@@ -59,7 +59,8 @@ class TestText(NamedTuple):
         """
         lines, first = read_pairs([source], [references[0]])
         others = [read_beside(source, lines, reference) for reference in references[1:]]
-        return cls(source, list(references), lines, [first, *others])
+        texts = [without_mark(text) for text in (lines, first, *others)]
+        return cls(source, list(references), texts[0], texts[1:])
 
 
 def evaluation_record(text: TestText, outcomes: Sequence[Outcome], test: Test) -> Record:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import typer
 from mt.config import parse
 from mt.errors import ConfigError
 from mt.files import write_json
-from scripts.console import Version, describe, errors, program, run
+from scripts.console import Version, describe, program, run, say
 from scripts.tables import text_table
 from service.clients.keys import Key, KeyFile, new_key, read_keys, sha256_of
 from service.clients.usage import Counts, read_usage
@@ -60,7 +61,7 @@ def add(
             raise ConfigError(f"{file} has a key of {name} already; remove that one first")
         entries.append(entry)
         print(key, flush=True)  # a key that cannot be told is not kept either
-    errors.print(f"the key of {name}; {file} has its hash only, so keep it", markup=False)
+    say(f"the key of {name}; {file} has its hash only, so keep it")
 
 
 @app.command(name="list")
@@ -92,7 +93,7 @@ def remove(name: Name, file: File) -> None:
         if all(key.name != name for key in entries):
             raise ConfigError(f"{file} has no key of {name}")
         entries[:] = [key for key in entries if key.name != name]
-    errors.print(f"the key of {name} is removed", markup=False)
+    say(f"the key of {name} is removed")
 
 
 def main() -> None:
@@ -120,8 +121,10 @@ def _write(file: Path, content: KeyFile) -> None:
         write_json(file, content.model_dump(exclude_none=True))
     finally:
         os.umask(mask)
-    if owner and os.geteuid() == 0:  # root must not lock out the service
-        os.chown(file, owner.st_uid, owner.st_gid)
+    if owner:  # whoever could read it still can, the service as its group for example
+        if os.geteuid() == 0:
+            os.chown(file, owner.st_uid, owner.st_gid)
+        file.chmod(stat.S_IMODE(owner.st_mode))
 
 
 def _limits(key: Key) -> list[str]:

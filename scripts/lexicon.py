@@ -17,7 +17,7 @@ from mt.card import model_card
 from mt.corpus import Sentences, read_pairs
 from mt.errors import BundleError, ConfigError, CorpusError
 from mt.lexicon import Side, learn_lexicon
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, program, run, say
 
 app = program("Give a model a lexical table.")
 
@@ -51,7 +51,11 @@ def lexicon(
     left, right = (Side(side.ids, side.starts) for side in sides)
     table = learn_lexicon(left, right, *map(len, bundle.tokenizers))
     save_bundle(folder, replace(bundle, lexicon=table), card)
-    errors.print(f"{folder} has a lexical table of {len(texts[0]):,} pairs", markup=False)
+    say(f"{folder} has a lexical table of {len(texts[0]):,} pairs")
+
+
+def main() -> None:
+    run(app)
 
 
 def _read(source: Path, target: Path) -> list[list[str]]:
@@ -71,10 +75,6 @@ def _card(folder: Path, bundle: Bundle) -> str:
         return model_card(bundle)
     except UnicodeDecodeError as error:
         raise BundleError(f"{folder / CARD}: not UTF-8: {error}") from error
-
-
-def main() -> None:
-    run(app)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from mt import jobs
-from scripts.console import errors
+from scripts.console import errors, say
 
 
 @contextmanager
@@ -69,13 +69,13 @@ def show_summary(done: jobs.Progress) -> None:
     """Say how many lines have which flag, and where to look; nothing if none has one."""
     if not done.flagged:
         return
-    errors.print(f"lines flagged, of {done.lines:,}:")
+    say(f"lines flagged, of {done.lines:,}:")
     for name, flagged in sorted(done.flagged.items()):
         share = 100 * flagged.lines / done.lines
         first = ", ".join(f"{number}" for number in flagged.first)
         more = ", ..." if flagged.lines > len(flagged.first) else ""
         lines = "line" if flagged.lines == 1 else "lines"
-        errors.print(f"  {name} {flagged.lines:,} ({share:.2f} %): {lines} {first}{more}")
+        say(f"  {name} {flagged.lines:,} ({share:.2f} %): {lines} {first}{more}")
 
 
 def show_deaths(deaths: Sequence[jobs.Death]) -> None:
@@ -83,6 +83,6 @@ def show_deaths(deaths: Sequence[jobs.Death]) -> None:
     if not deaths:
         return
     processes = "process" if len(deaths) == 1 else "processes"
-    errors.print(f"done again, since {len(deaths):,} {processes} died:")
+    say(f"done again, since {len(deaths):,} {processes} died:")
     for task in dict.fromkeys(str(death.task) for death in deaths):
-        errors.print(f"  {task}", markup=False)
+        say(f"  {task}")

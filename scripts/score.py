@@ -22,7 +22,7 @@ from mt.config import EngineConfig, EngineName
 from mt.corpus import Pairs, read_lines, read_pairs
 from mt.errors import ConfigError
 from mt.likelihood import SCORED, PairScore
-from scripts.console import Version, errors, program, run
+from scripts.console import Version, errors, program, run, say
 from scripts.options import Engine, LengthPenalty, Model, Threads, load_translator
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _score_pairs(translator: Translator, pairs: Pairs, as_json: bool) -> None:
             if pair.status == SCORED:
                 total += pair.log_probability
                 pieces += len(pair.pieces)
-    errors.print(_summary(total, pieces, statuses))
+    say(_summary(total, pieces, statuses))
 
 
 def _score_lines(
@@ -126,7 +126,7 @@ def _score_lines(
         found = perplexity(scores)
         whole = f"perplexity {found.word:.3f} over {found.words:,} words"
     total = sum(each.log_probability for each in scores if each.status == SCORED)
-    errors.print(_summary(total, sum(len(each.pieces) for each in scores), statuses, whole))
+    say(_summary(total, sum(len(each.pieces) for each in scores), statuses, whole))
 
 
 def _progress(lines: int) -> Iterable[int]:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mt.config import EngineName
-from mt.errors import MTError
-from scripts.console import Version, describe, errors, program, run
+from mt.errors import ConfigError, MTError
+from scripts.console import Version, describe, program, run, say
 from service.settings import Settings, environment_file, load_settings, misspelt
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from service.texts.catalogue import Catalogue
 
 app = program("Serve translations over HTTP.")
+
+GREETINGS = {
+    "de": "Guten Morgen.",
+    "en": "Good morning.",
+    "es": "Buenos días.",
+    "fr": "Bonjour.",
+}
+"""Something to try, by language."""
 
 
 def _setting(name: str) -> str:
@@ -79,13 +87,38 @@ def serve(
         "workers": workers,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    if model and models:
+        raise ConfigError("options: --model names models and --models a folder of all; give one")
+    if models:
+        given["model"] = ()  # whatever MT_MODEL says
     for warning in misspelt():
-        errors.print(warning, markup=False)
+        say(warning)
     _serve(load_settings(**given))
 
 
 def main() -> None:
     run(app)
+
+
+def server_config(served: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the app."""
+    import uvicorn
+
+    from service.app import TRANSLATION_PATHS
+    from service.door import door
+    from service.refusing import Refusing
+
+    refusing = Refusing(served, TRANSLATION_PATHS)
+    return uvicorn.Config(
+        served,
+        http=door(refusing, refusing.head, settings.deadline_s),
+        # By itself uvicorn believes any client on this machine.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=",".join(settings.trusted_proxies),
+        log_config=None,
+        access_log=False,  # the app writes its own line a request, without the text
+        timeout_graceful_shutdown=math.ceil(settings.deadline_s),  # whole seconds only
+    )
 
 
 def _serve(settings: Settings) -> None:
@@ -127,27 +160,6 @@ def _serve(settings: Settings) -> None:
         raise failures[0]
 
 
-def server_config(served: FastAPI, settings: Settings) -> uvicorn.Config:
-    """How uvicorn serves the app."""
-    import uvicorn
-
-    from service.app import TRANSLATION_PATHS
-    from service.door import door
-    from service.refusing import Refusing
-
-    refusing = Refusing(served, TRANSLATION_PATHS)
-    return uvicorn.Config(
-        served,
-        http=door(refusing, refusing.head, settings.deadline_s),
-        # By itself uvicorn believes any client on this machine.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=",".join(settings.trusted_proxies),
-        log_config=None,
-        access_log=False,  # the app writes its own line a request, without the text
-        timeout_graceful_shutdown=math.ceil(settings.deadline_s),  # whole seconds only
-    )
-
-
 def _check_keys_and_usage(settings: Settings) -> None:
     """Read what the app will read again as it starts.
 
@@ -175,12 +187,12 @@ def _welcome(settings: Settings, catalogue: Catalogue, url: str) -> None:
     gc.freeze()
     gc.set_threshold(10_000)
     default = catalogue.default
-    pairs = ", ".join(model.pair for model in catalogue.models)
-    errors.print(
-        f"{pairs} by {settings.workers} worker{'s' if settings.workers > 1 else ''} on {url}\n"
-        f"try: curl {url}/translate -d q='Guten Morgen.' "
+    served = ", ".join(model.name for model in catalogue.all)
+    q = GREETINGS.get(default.source, "...")
+    say(
+        f"{served} by {settings.workers} worker{'s' if settings.workers > 1 else ''} on {url}\n"
+        f"try: curl {url}/translate -d q='{q}' "
         f"-d source={default.source} -d target={default.target}",
-        markup=False,
     )
 
 
@@ -190,10 +202,9 @@ def _warn_if_open(settings: Settings) -> None:
     except ValueError:
         closed = settings.host == "localhost"
     if not closed and settings.api_keys_file is None:
-        errors.print(
+        say(
             f"--host {settings.host} lets others in, and no keys are asked for; "
             "MT_API_KEYS_FILE names a file of keys, which mt-keys writes",
-            markup=False,
         )
 
 

@@ -3,7 +3,8 @@
 #
 # Sourced by scripts/serve and scripts/test. Knows Python, pip and where torch's CPU build comes
 # from; does not know what runs afterwards. Everything it says goes to stderr, so that stdout
-# belongs to the program. Runs in bash 3.2, which macOS still brings.
+# belongs to the program. Runs in bash 3.2, which macOS still brings. Python is run with -I, since
+# the folder of whoever calls may hold modules of its own.
 #
 # Read from the environment:
 #   PYTHON          the Python a new .venv is made with; without it the first that fits is taken
@@ -57,7 +58,7 @@ choose_python() {
     local candidate reason tried=
     for candidate in "$@"; do
         # Asked by running it: version managers put commands on PATH that only print an error.
-        if reason=$("$candidate" -c '
+        if reason=$("$candidate" -I -c '
 import sys
 if sys.version_info < (3, 11):
     sys.exit("is Python %d.%d" % sys.version_info[:2])
@@ -74,7 +75,7 @@ Install one (Debian, Ubuntu: apt install python3 python3-venv) or name one: PYTH
 }
 
 venv_works() {
-    [ -x "$venv_python" ] && "$venv_python" -m pip --version >/dev/null 2>&1
+    [ -x "$venv_python" ] && "$venv_python" -I -m pip --version >/dev/null 2>&1
 }
 
 # Two set-ups at once would write over each other. The lock belongs to descriptor 9 and so to
@@ -82,16 +83,16 @@ venv_works() {
 # not everywhere.
 take_lock() {
     exec 9>>"$root/.venv.lock"
-    if ! "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; then
+    if ! "$python" -I -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; then
         say "another set-up is at work in $venv; waiting for it"
-        "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+        "$python" -I -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
     fi
 }
 
 make_venv() {
     if venv_works; then return; fi
     say "making $venv"
-    "$python" -m venv --clear "$venv" >&2 </dev/null ||
+    "$python" -I -m venv --clear "$venv" >&2 </dev/null ||
         fail "$python could not make $venv"
     python=$venv_python
 }
@@ -106,7 +107,7 @@ install() {
 
     rm -f "$venv"/installed-* # an interrupted install must not pass for the old one
     say "installing into $venv (the first time takes minutes)"
-    "$venv_python" -m pip install "${@:2}" >&2 </dev/null ||
+    "$venv_python" -I -m pip install "${@:2}" >&2 </dev/null ||
         fail "pip could not install the project. If it found no build of a package for this Python,
 remove $venv and name another: PYTHON=python3.11 $0"
     write_stamp runtime
@@ -137,7 +138,7 @@ choose_torch_index() {
 # Asked first because pip would retry a dead index for every package. The alarm's default action
 # ends Python even inside a name look-up, which the socket's time limit does not cover.
 index_answers() {
-    { "$python" -c '
+    { "$python" -I -c '
 import signal, sys, urllib.request
 signal.alarm(4)
 urllib.request.urlopen(sys.argv[1], timeout=4)

@@ -110,7 +110,7 @@ class FinishedSystem:
         Raises:
             CorpusError: the file cannot be read, or has more or fewer lines than the source.
         """
-        return cls(str(path), read_beside(source, sources, path))
+        return cls(str(path), without_mark(read_beside(source, sources, path)))
 
     def run(self, sources: Sequence[str]) -> Outcome:
         """The translations, as they are."""
@@ -119,6 +119,11 @@ class FinishedSystem:
 
 
 System = ModelSystem | FinishedSystem
+
+
+def without_mark(lines: list[str]) -> list[str]:
+    """The lines of a file without its byte order mark, which is no part of a word."""
+    return [line.removeprefix("\ufeff") for line in lines[:1]] + lines[1:]
 
 
 def _translate(translator: Translator, sources: Sequence[str]) -> list[Translation]:

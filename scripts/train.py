@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mt.config import DataConfig, Recipe, Task, load_recipe, read_changes, with_options
 from mt.criterion import CRITERIA, find_criterion
-from scripts.console import Version, describe, errors, program, run
+from scripts.console import Version, describe, errors, program, run, say
 
 if TYPE_CHECKING:
     from mt.training import Outcome
@@ -207,9 +207,9 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
         )
         outcome = trainer.run(should_stop=lambda: signals.received is not None)
     if processes.first:
-        errors.print(_ending(outcome, output, recipe.task), markup=False, emoji=False)
+        say(_ending(outcome, output, recipe.task))
         if outcome.reason == "stopped":
-            errors.print("continue with --resume")
+            say("continue with --resume")
     if outcome.reason == "stopped":
         return 128 + (signals.received or signal.SIGTERM)
     return 0

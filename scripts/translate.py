@@ -40,10 +40,10 @@ from scripts import options
 from scripts.console import (
     Version,
     describe,
-    errors,
     forget_standard_output,
     program,
     run,
+    say,
 )
 from scripts.corpora import translate_corpus
 from scripts.outputs import check_output
@@ -58,8 +58,8 @@ app = program("Translate text, line by line.")
 @app.command()
 def translate(
     model: options.Model = None,
-    source: Annotated[
-        Path | None,
+    inputs: Annotated[
+        list[Path] | None,
         typer.Option(
             "--input",
             metavar="F",
@@ -167,6 +167,9 @@ def translate(
     One of several --workers that dies, for want of memory for example, is replaced, and what it was
     at is done again and reported. Lines of which three have died end the job.
     """
+    if inputs and len(inputs) > 1:
+        raise ConfigError(f"options: --input is one file a job (found {len(inputs)})")
+    source = inputs[0] if inputs else None
     source, output = (None if path == Path("-") else path for path in (source, output))
     if resume and output is None:
         raise ConfigError("--resume needs --output: standard output cannot be continued")
@@ -333,12 +336,12 @@ def _writing(
         if part.progress.lines:
             changes = ", ".join(f"{name} {change}" for name, change in part.changes.items())
             note = f"; scores may differ in their last digits, since {changes}" if changes else ""
-            _note(f"going on behind line {part.progress.lines:,}{note}")
+            say(f"going on behind line {part.progress.lines:,}{note}")
         try:
             yield part
         except (KeyboardInterrupt, SystemExit, InputError):
             if part.progress.lines:
-                _note(
+                say(
                     f"the first {part.progress.lines:,} lines are in {part.path}: "
                     "go on with --resume"
                 )
@@ -354,7 +357,7 @@ def _side_by_side(
 
     def report(death: Death) -> None:
         deaths.append(death)
-        _note(
+        say(
             f"process {death.process_id} has died ({death.cause}), another one takes its place: "
             f"{death.task}"
         )
@@ -384,10 +387,6 @@ class _StandardOutput:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
-
-
-def _note(message: str) -> None:
-    errors.print(message, markup=False, emoji=False)
 
 
 if __name__ == "__main__":

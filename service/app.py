@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -83,35 +83,27 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        access = Access(settings)
-        try:
-            await access.start()
-            models = catalogue
-            if models is None:
-                models = await asyncio.to_thread(load_catalogue, settings)
-            finished = memory
-            if finished is None:
-                paths = settings.translation_memory
-                finished = await asyncio.to_thread(TranslationMemory.load, paths)
-            if settings.translation_memory:
-                log.info("memory of %d segments, %d overridden", len(finished), finished.overridden)
-        except MTError as error:
-            fail(error)  # said here: all that a server makes of it is that the start failed
-            raise
-        with _assignment(settings, models) as assignment:
+        async with AsyncExitStack() as parts:
+            try:
+                access = await _opened(Access(settings), parts)
+                models = await _models(settings) if catalogue is None else catalogue
+                finished = await _memory(settings) if memory is None else memory
+            except MTError as error:
+                fail(error)  # said here: all that a server makes of it is that the start failed
+                raise
+            assignment = parts.enter_context(_assignment(settings, models))
             start = start_worker or functools.partial(ModelProcess.start, assignment)
             translation = TranslationService(
                 settings, models, finished, start, metrics, on_ready=ready, on_failure=fail
             )
+            if settings.translation_memory:
+                log.info("memory of %d segments, %d overridden", len(finished), finished.overridden)
             translation.start()
+            parts.push_async_callback(translation.close, WIND_UP_S)
             server = Server(settings, translation, access, metrics, explaining or Explaining())
+            parts.push_async_callback(server.explaining.close)
             app.state.server = server
-            try:
-                yield
-            finally:
-                await server.explaining.close()
-                await translation.close(WIND_UP_S)
-                await access.close()
+            yield
 
     app = FastAPI(
         title="mt",
@@ -160,6 +152,20 @@ def _readable(app: ASGIApp, settings: Settings) -> ASGIApp:
         allow_headers=["*"],
         expose_headers=READABLE_HEADERS,
     )
+
+
+async def _opened(access: Access, parts: AsyncExitStack) -> Access:
+    await access.start()
+    parts.push_async_callback(access.close)
+    return access
+
+
+async def _models(settings: Settings) -> Catalogue:
+    return await asyncio.to_thread(load_catalogue, settings)
+
+
+async def _memory(settings: Settings) -> TranslationMemory:
+    return await asyncio.to_thread(TranslationMemory.load, settings.translation_memory)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.upgrades import OneProtocol
+from service.waiting import CLIENT_GONE
 
 MAX_HEAD_BYTES = 65_536
 """Largest head of a request: its first line and its headers."""
@@ -38,10 +39,6 @@ MALFORMED = HTTPStatus.BAD_REQUEST
 
 # Such a target the parser refuses as a whole, without a word of how it begins.
 _NOT_ASCII = re.compile(rb"[A-Z] (/[!-~]*)[\x80-\xff]")
-
-
-class _TooLargeError(Exception):
-    """Stops the parser."""
 
 
 class Bounded(OneProtocol):
@@ -96,6 +93,7 @@ class Bounded(OneProtocol):
             self._reader.cancel()
         if self._answered is not None:
             self._answered.disconnected = True  # uvicorn says so to the last that has come
+            self._answered.scope.setdefault("state", {})[CLIENT_GONE] = True
             self._answered.message_event.set()
         super().connection_lost(exc)
 
@@ -237,6 +235,10 @@ class Bounded(OneProtocol):
             self._timer = self.loop.call_later(LINGER_S, self.transport.close)
         else:  # nothing has come that could be answered
             self.transport.close()
+
+
+class _TooLargeError(Exception):
+    """Stops the parser."""
 
 
 def _plain(client: Any) -> Any:

@@ -55,13 +55,13 @@ def request_body(
     return {"requestBody": {"required": True, "content": content}} | WITH_KEY
 
 
+def schema_of(kind: Any) -> dict[str, Any]:
+    """A type in the terms of OpenAPI, where the framework does not see it."""
+    return TypeAdapter(kind).json_schema(ref_template=_REFERENCE)
+
+
 def _without(kinds: Collection[str], field: dict[str, Any]) -> dict[str, Any]:
     """A field that may not be of some types: forms know neither null nor, as a rule, lists."""
     if "anyOf" not in field:
         return field
     return field | {"anyOf": [each for each in field["anyOf"] if each.get("type") not in kinds]}
-
-
-def schema_of(kind: Any) -> dict[str, Any]:
-    """A type in the terms of OpenAPI, where the framework does not see it."""
-    return TypeAdapter(kind).json_schema(ref_template=_REFERENCE)

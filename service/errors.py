@@ -7,6 +7,7 @@ those are in the log.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -71,6 +72,7 @@ class ServiceError(Exception):
         message: one line for the client.
         field: the parameter at fault, where there is one.
         retry_after_s: whole seconds after which it is worth to come again.
+        headers: what else the answer's headers say.
     """
 
     def __init__(
@@ -80,12 +82,14 @@ class ServiceError(Exception):
         *,
         field: str | None = None,
         retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.field = field
         self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
 
     @property
     def status(self) -> int:

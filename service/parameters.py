@@ -94,10 +94,17 @@ def read_json_object(body: bytes) -> Parameters:
     """
     try:
         document = json.loads(body, object_pairs_hook=_members, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # the latter from "[[[[..." without end
-        raise ServiceError(Kind.INVALID_REQUEST, "Invalid JSON format") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _no_json(f"{error.msg} ({where})") from error
+    except UnicodeDecodeError as error:
+        raise _no_json(f"byte {error.start + 1} is not UTF-8") from error
+    except ValueError as error:
+        raise _no_json("a number has too many digits") from error
+    except RecursionError as error:  # from "[[[[..." without end
+        raise _no_json("too many brackets within brackets") from error
     if not isinstance(document, dict):
-        raise ServiceError(Kind.INVALID_REQUEST, "Invalid JSON format")
+        raise _no_json("the body has to be an object")
     return list(document.items())
 
 
@@ -112,7 +119,7 @@ def unique(parameters: Parameters, names: Container[str]) -> Mapping[str, object
         if name in names and found.setdefault(name, value) != value:
             raise ServiceError(
                 Kind.INVALID_REQUEST,
-                "Invalid request: a parameter is given twice; several texts need a JSON list",
+                f"Invalid request: {name} is given twice; several texts need a JSON list",
                 field=name,
             )
     return found
@@ -140,7 +147,12 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> None:
     """What Python alone takes for a number: NaN, Infinity, -Infinity."""
-    raise ServiceError(Kind.INVALID_REQUEST, f"Invalid JSON format: {name} is no number of JSON")
+    raise _no_json(f"{name} is no number of JSON")
+
+
+def _no_json(why: str) -> ServiceError:
+    # LibreTranslate's words, and the reason.
+    return ServiceError(Kind.INVALID_REQUEST, f"Invalid JSON format: {why}")
 
 
 def _media_type(request: Request) -> str:

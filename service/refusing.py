@@ -29,8 +29,9 @@ HEAD_ERRORS = {
     TOO_LARGE: ServiceError(Kind.TOO_LARGE, f"the request head exceeds {MAX_HEAD_BYTES} bytes"),
     MALFORMED: ServiceError(
         Kind.INVALID_REQUEST,
-        "the request head is not HTTP/1.1: in path and query, spaces and all that is not ASCII "
-        "have to be percent-encoded; headers may not contradict each other",
+        "the request head is not HTTP/1.1: the method is one of HTTP's; in path and query, spaces "
+        "and all that is not ASCII have to be percent-encoded; headers may not contradict each "
+        "other",
     ),
 }
 _ID = "0" * 32

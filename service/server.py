@@ -111,6 +111,13 @@ async def carry_out(
     return Answers(outcomes, admission.headers | _remarks(outcomes))
 
 
+def server_of(request: Request) -> Server:
+    """The server that a request came to; there from the lifespan's start on."""
+    server = request.app.state.server
+    assert isinstance(server, Server)
+    return server
+
+
 def _charged(progress: Progress, admission: Admission) -> Progress:
     """Progress that is charged for, though the end may never come."""
 
@@ -156,13 +163,6 @@ def _remarks(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "X-Translation-Flags": {flag for each in answers for flag in each.flags},
     }
     return {name: ", ".join(sorted(values)) for name, values in found.items() if values}
-
-
-def server_of(request: Request) -> Server:
-    """The server that a request came to; there from the lifespan's start on."""
-    server = request.app.state.server
-    assert isinstance(server, Server)
-    return server
 
 
 async def _server(request: Request) -> Server:  # were it not async, it would run in a thread

@@ -6,18 +6,16 @@ Does not know how a setting is carried out.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import textwrap
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from mt.config import EngineConfig, EngineName
+from mt.config import EngineConfig, EngineName, did_you_mean
 from mt.errors import ConfigError
 from mt.machine import cores
 
@@ -101,7 +99,8 @@ class Settings(BaseSettings):
     """Worker processes, each with all models and one thread; the default is one a core."""
     translation_memory: Paths = ()
     """TSV or TMX files of finished translations, in the environment separated by ":" as in PATH; a
-    segment found there is not translated."""
+    segment found there is not translated. A TSV file is named after its languages, terms.de-en.tsv,
+    and has in each line a source, a tab and its translation."""
     rescore: bool = False
     """Whether the model that translates back has a say in each translation, where it is served and
     a request does not ask for something else: better ones, for twice the time."""
@@ -165,12 +164,11 @@ def misspelt() -> list[str]:
     strange = sorted(
         name for name in os.environ if name.startswith("MT_") and name not in known | OTHERS
     )
-    return [f"{name} is no setting and is ignored{_nearest(name, known)}" for name in strange]
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    return f"; did you mean {near[0]}?" if near else ""
+    hints = (did_you_mean(name, known, likeness=0.8) for name in strange)
+    return [
+        "; ".join(filter(None, (f"{name} is no setting and is ignored", hint)))
+        for name, hint in zip(strange, hints, strict=True)
+    ]
 
 
 def environment_file() -> str:

@@ -15,6 +15,9 @@ from starlette.requests import ClientDisconnect, Request
 from service.errors import Kind, ServiceError
 
 T = TypeVar("T")
+CLIENT_GONE = "client_gone"
+"""In the state of a request's scope once its connection is lost: uvicorn takes what is sent after
+that, and says nothing."""
 
 
 async def receive_in_time(work: Coroutine[Any, Any, T], deadline: float) -> T:

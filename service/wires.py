@@ -60,7 +60,9 @@ def error_response(scope: Scope, error: ServiceError) -> Response:
         body = native_error(error, scope["state"]["request_id"])
     else:
         body = {"error": message}
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    headers = error.headers
+    if error.retry_after_s is not None:
+        headers = headers | {"Retry-After": str(error.retry_after_s)}
     return JSONResponse(body, wire.status(error.kind), headers)
 
 

@@ -25,7 +25,7 @@ from mt.config.engine import EngineConfig, EngineName
 from mt.config.evaluation import EvaluationConfig, Words
 from mt.config.job import JobConfig
 from mt.config.model import ModelConfig
-from mt.config.options import LanguageCode, ModelName, Options, parse
+from mt.config.options import LanguageCode, ModelName, Options, did_you_mean, parse
 from mt.config.probe import ProbeConfig
 from mt.config.purpose import Purpose, Segmentation, Task, check_task
 from mt.config.recipe import Recipe, load_recipe
@@ -56,6 +56,7 @@ __all__ = [
     "TrainingConfig",
     "Words",
     "check_task",
+    "did_you_mean",
     "load_recipe",
     "parse",
     "read_changes",

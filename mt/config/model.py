@@ -6,6 +6,7 @@ Knows shapes. Does not know vocabularies, nor what a model is for.
 from __future__ import annotations
 
 import operator
+from itertools import accumulate
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -106,6 +107,43 @@ class ModelConfig(Options):
     def encoder_width(self) -> int:
         """Units of the encoder's state, both directions counted."""
         return self.encoder_hidden_size * (2 if self.bidirectional else 1)
+
+    @property
+    def bridge_sources(self) -> list[int]:
+        """For each decoder layer the encoder layer whose final states it begins with.
+
+        A decoder deeper than the encoder gets the encoder's top layer for its own upper ones, a
+        shallower one gets the encoder's upper layers: the top layer, which has read all the others,
+        is never left out.
+        """
+        top, first = self.encoder_layers - 1, max(self.encoder_layers - self.decoder_layers, 0)
+        return [min(first + depth, top) for depth in range(self.decoder_layers)]
+
+    @property
+    def readout_columns(self) -> dict[str, slice]:
+        """What the readout's map is given, in order, and in which of its columns; {} without one.
+
+        The parts are the top layer's `hidden` state and, by configuration, `context`, what
+        `attention` finds, and the `embedding` of the token before.
+        """
+        widths = {"hidden": self.decoder_hidden_size}
+        if self.deep_output:
+            widths["context"] = self.context_size
+        if self.attention != "none":
+            widths["attention"] = self.encoder_width
+        if self.deep_output:
+            widths["embedding"] = self.embedding_size
+        if len(widths) == 1:
+            return {}
+        ends = accumulate(widths.values())
+        return {
+            part: slice(end - widths[part], end) for part, end in zip(widths, ends, strict=True)
+        }
+
+    @property
+    def readout_size(self) -> int:
+        """Columns of the readout's map; 0 without one."""
+        return max((columns.stop for columns in self.readout_columns.values()), default=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,6 +6,7 @@ Knows tables and keys in general. Does not know any table.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -54,6 +55,16 @@ def parse(options: type[T], table: Any, where: str) -> T:
         raise ConfigError(f"{where}: {_first_mistake(options, error)}") from error
 
 
+def did_you_mean(name: str, known: Collection[str], *, likeness: float = 0.5) -> str:
+    """A question for the known name nearest to one that is not known; "" if none is near enough.
+
+    Args:
+        likeness: what is near enough, as `difflib.SequenceMatcher.ratio`.
+    """
+    near = difflib.get_close_matches(name, known, n=1, cutoff=likeness)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 def _first_mistake(options: type[Options], error: ValidationError) -> str:
     # An unknown key is told before a missing one: the first is usually a misspelling of the second.
     mistakes = sorted(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
@@ -62,8 +73,8 @@ def _first_mistake(options: type[Options], error: ValidationError) -> str:
     if mistake["type"] == "extra_forbidden":
         if not (known := _known_keys(options, mistake["loc"][:-1])):
             return f"unknown key {location}"
-        near = difflib.get_close_matches(str(mistake["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        hint = did_you_mean(str(mistake["loc"][-1]), known)
+        hint = hint or f"known are {', '.join(sorted(known))}"
         return f"unknown key {location}; {hint}"
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "missing":

@@ -20,7 +20,7 @@ class TokenizerConfig(Options):
     """Byte-pair encoding (Sennrich et al. 2016) or a unigram language model (Kudo 2018)."""
     joint: bool = False
     """One model for both languages instead of one each."""
-    vocabulary_size: int = Field(8000, ge=16, le=64000)
+    vocabulary_size: int = Field(8000, ge=5, le=64000)
     """Pieces per model, special symbols included."""
     character_coverage: float = Field(0.9999, gt=0.9, le=1.0)
     """Share of the training characters that get a piece; the rest are unknown characters. Digits of

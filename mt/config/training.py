@@ -42,15 +42,17 @@ class TrainingConfig(Options):
     """Probability mass spread evenly over the vocabulary (Szegedy et al. 2016)."""
     r_drop: float = Field(0.0, ge=0, le=100)
     """Weight alpha of R-Drop (Liang et al. 2021, eq. 4): each batch goes through the model twice,
-    and predictions under different dropout are drawn together. Their 5 was for translation. 0 is
-    off; on, an update takes about 2.2 times as long on a CPU."""
+    and predictions under different dropout are drawn together: any but `weight_drop`, whose mask
+    both passes share. Their 5 was for translation. 0 is off; on, an update takes about 2.2 times as
+    long on a CPU."""
     bag_of_words: float = Field(0.0, ge=0, le=10)
     """Weight of a second task: foretell the tokens of a translation, in no order, from the context
     or the decoder's first states (Ma et al. 2018). Its parameters are not kept in the model folder.
     0 is off."""
     averaging: Literal["none", "exponential", "checkpoints"] = "exponential"
     """Which average of the weights is validated and kept: none, an exponential one over updates
-    (Polyak and Juditsky 1992), or the mean of the last validations (Vaswani et al. 2017, 6.1)."""
+    (after Polyak and Juditsky 1992, whose mean is uniform), or the mean of the last validations
+    (Vaswani et al. 2017, 6.1)."""
     ema_decay: float = Field(0.998, ge=0, lt=1)
     """Share of the exponential average that stays at each update: it spans about 1 / (1 - decay)
     updates."""

@@ -84,7 +84,7 @@ class PairFilter:
         self._counts["kept"] += int(kept.sum())
         return kept
 
-    def report(self, *, held_out: int, excluded: int = 0) -> FilterReport:
+    def report(self, *, held_out: int = 0, excluded: int = 0) -> FilterReport:
         """The counts so far, with the pairs taken out before; what is added later is not in it."""
         counts = self._counts | {"read": self._counts["read"] + held_out + excluded}
         return FilterReport(held_out=held_out, excluded=excluded, copies=0, **counts)

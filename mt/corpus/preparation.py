@@ -40,13 +40,8 @@ def prepare(
     target: Sequence[str],
     tokenizers: TokenizerPair,
     config: DataConfig,
-    *,
-    held_out: int = 0,
 ) -> Corpus:
     """Filter and tokenise parallel text, all in memory.
-
-    Args:
-        held_out: pairs that were taken out before, for the report.
 
     Raises:
         CorpusError: no pair passes the filters.
@@ -57,7 +52,7 @@ def prepare(
     left, right, texts = _kept(
         Chunk(*stripped, survey.repeated), encode(*stripped, tokenizers), passes
     )
-    report = _something(passes.report(held_out=held_out))
+    report = _something(passes.report())
     return Corpus(left, right, report, texts if config.needs_text else None)
 
 
@@ -103,7 +98,7 @@ def prepare_files(
 
 
 def sample_pairs(text: ParallelText, survey: Survey, held_out: HeldOut, count: int) -> Pairs:
-    """At most count pairs that train, evenly spread over a text.
+    """At most count pairs of those neither excluded nor held out, evenly spread over a text.
 
     Args:
         survey: of the same text.

@@ -226,6 +226,13 @@ class _SideWriter:
             self._text.write(b"".join(content))
             self._lines.append(np.fromiter(map(len, content), np.int64))
 
+    def close(self) -> None:
+        for writer in (self._ids, self._starts, self._lines):
+            if writer is not None:
+                writer.close()
+        if self._text is not None and not self._text.closed:
+            close_written(self._text)
+
     def _abandon(self) -> None:
         """Close what is still open: it is not wanted, so nobody asks if its end is written."""
         writers = (self._ids, self._starts, self._lines)
@@ -234,13 +241,6 @@ class _SideWriter:
             if file is not None:
                 with suppress(OSError):
                     file.close()
-
-    def close(self) -> None:
-        for writer in (self._ids, self._starts, self._lines):
-            if writer is not None:
-                writer.close()
-        if self._text is not None and not self._text.closed:
-            close_written(self._text)
 
 
 def _joined(lines: Sequence[str]) -> bytes:

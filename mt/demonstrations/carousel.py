@@ -60,22 +60,6 @@ def carousel(steps: int, hidden: int, *, seed: int, forget_bias: float = OPEN) -
     return Kept(memory, _farthest_from_one(gradient))
 
 
-def _gated(hidden: int, forget_bias: float) -> LSTMCell:
-    """A cell that forgets by its bias alone and writes nothing."""
-    cell = LSTMCell(hidden, hidden)
-    with torch.no_grad():
-        for gate, bias in (("f", forget_bias), ("i", SHUT)):
-            cell.get_parameter(f"W_x{gate}").zero_()
-            cell.get_parameter(f"W_h{gate}").zero_()
-            cell.get_parameter(f"b_{gate}").fill_(bias)
-    return cell
-
-
-def _farthest_from_one(values: Tensor) -> float:
-    flat = values.detach().flatten()
-    return flat[(flat - 1).abs().argmax()].item()
-
-
 def show(plan: Plan, workspace: Workspace) -> Result:
     kept = carousel(plan.steps, plan.hidden, seed=workspace.seed)
     leaking = carousel(plan.steps, plan.hidden, seed=workspace.seed, forget_bias=LEAKING)
@@ -97,6 +81,22 @@ def show(plan: Plan, workspace: Workspace) -> Result:
     ]
     picture = Picture("constant error carousel", "steps t", "c_t / c_0", curves)
     return Result(findings, [picture])
+
+
+def _gated(hidden: int, forget_bias: float) -> LSTMCell:
+    """A cell that forgets by its bias alone and writes nothing."""
+    cell = LSTMCell(hidden, hidden)
+    with torch.no_grad():
+        for gate, bias in (("f", forget_bias), ("i", SHUT)):
+            cell.get_parameter(f"W_x{gate}").zero_()
+            cell.get_parameter(f"W_h{gate}").zero_()
+            cell.get_parameter(f"b_{gate}").fill_(bias)
+    return cell
+
+
+def _farthest_from_one(values: Tensor) -> float:
+    flat = values.detach().flatten()
+    return flat[(flat - 1).abs().argmax()].item()
 
 
 DEMONSTRATION = Demonstration(

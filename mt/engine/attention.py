@@ -106,8 +106,7 @@ def _keys(graph: Graph, config: ModelConfig, weights: Weights, states: Activatio
 
 def _share_matrix(config: ModelConfig, weights: Weights) -> NDArray[Any]:
     """[W, E]: the rows of the output's map that attention goes into."""
-    first = config.decoder_hidden_size + config.context_size * config.deep_output
-    return weights["decoder.readout.weight"].T[first : first + config.encoder_width]
+    return weights["decoder.readout.weight"].T[config.readout_columns["attention"]]
 
 
 def _additive_scores(graph: Graph, weights: Weights, queries: Activation, keys: str) -> str:

@@ -136,7 +136,7 @@ def _readout(
     graph: Graph, config: ModelConfig, weights: Weights, top: Activation, share: str, found: str
 ) -> Activation:
     """What is compared with every piece, of the top state, tokens and context, and attention."""
-    matrix = weights["decoder.readout.weight"].T[: config.decoder_hidden_size]
+    matrix = weights["decoder.readout.weight"].T[config.readout_columns["hidden"]]
     bias = None if config.deep_output else as_float(weights["decoder.readout.bias"])
     total = graph.product(top, quantise(matrix), bias)
     for part in (share, found):
@@ -157,7 +157,7 @@ def _orderless_log_softmax(graph: Graph, logits: str) -> str:
     """Log-probabilities of rows whose number and order of places their neighbours have a part in.
 
     Sums of floating-point numbers depend on their order, so whole ones are summed, which is exact
-    up to 2**53: 2**40 for the best place, and no more than 8,192 of them.
+    up to 2**53: the best place has 2**40, so all of them together may have 8,192 times as much.
     """
     largest = graph("ReduceMax", logits, graph.constant(np.array([-1])))
     below = graph("Sub", logits, largest)

@@ -121,25 +121,21 @@ def _bridge(
     if config.bridge == "copy":
         first_hidden, first_cell = hidden, cell
     else:
-        top = config.encoder_layers - 1
-        lowest = max(config.encoder_layers - config.decoder_layers, 0)
         first_hidden, first_cell = [], []
-        for depth in range(config.decoder_layers):
-            source = min(lowest + depth, top)
+        for depth, source in enumerate(config.bridge_sources):
             mapped = _linear(graph, weights, f"bridge.hidden.{depth}", finals[source])
             first_hidden.append(form.keep(graph, graph("Tanh", mapped)))
             first_cell.append(_linear(graph, weights, f"bridge.cell.{depth}", cells[source]))
     graph.output(graph.join(first_hidden), form.dtype)
     graph.output(graph.join(first_cell), np.float32)
     if config.context_size:
-        context = _context(graph, config, weights, finals, cells)
+        context = _context(graph, weights, finals, cells)
         share = context_share(config, weights)
         graph.output(graph.product(context, quantise(share)), np.float32)
 
 
 def _context(
     graph: Graph,
-    config: ModelConfig,
     weights: Weights,
     finals: Sequence[Activation],
     cells: Sequence[Activation],

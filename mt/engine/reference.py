@@ -77,10 +77,6 @@ class TorchEngine:
         """As `Engine.environment`."""
         return {"torch": torch.__version__, "threads": torch.get_num_threads()}
 
-    @property
-    def _device(self) -> torch.device:
-        return self._model.output_bias.device
-
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> EngineState:
         """As `Engine.start`."""
@@ -111,6 +107,10 @@ class TorchEngine:
             return *best_of_each(scores.numpy(), k), state
         ids, values = best_by_topk(scores, k)
         return ids.cpu().numpy(), values.cpu().numpy(), state
+
+    @property
+    def _device(self) -> torch.device:
+        return self._model.output_bias.device
 
     @torch.inference_mode()
     def _step(

@@ -67,7 +67,7 @@ def target_table(config: ModelConfig, weights: Weights) -> Table:
     layer = read_layer(weights, "decoder.layers.0", config)[0]
     share, bias = layer.W_x[: config.embedding_size], _table_bias(layer)
     if config.deep_output:
-        readout = weights["decoder.readout.weight"].T[-config.embedding_size :]
+        readout = weights["decoder.readout.weight"].T[config.readout_columns["embedding"]]
         share = np.concatenate([share, readout], axis=1)
         bias = np.concatenate([bias, as_float(weights["decoder.readout.bias"])])
     return Table(weights["decoder.embedding.weight"], share, bias)
@@ -79,9 +79,8 @@ def context_share(config: ModelConfig, weights: Weights) -> NDArray[Any]:
     gates = layer.W_x[config.embedding_size :]
     if not config.deep_output:
         return gates
-    readout = weights["decoder.readout.weight"].T
-    H, C = config.decoder_hidden_size, config.context_size
-    return np.concatenate([gates, readout[H : H + C]], axis=1)
+    readout = weights["decoder.readout.weight"].T[config.readout_columns["context"]]
+    return np.concatenate([gates, readout], axis=1)
 
 
 def _table_bias(layer: LayerWeights) -> Floats:

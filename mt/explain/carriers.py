@@ -92,14 +92,6 @@ class Carrier(NamedTuple):
     """The first with the most words that could mislead."""
 
 
-class _Traces(NamedTuple):
-    """What one layer did before the place of each choice."""
-
-    cell: list[Floats]
-    """Of each choice [pieces, H], and so the next."""
-    forget: list[Floats]
-
-
 def find_carrier(model: Model, tokenizer: Tokenizer, choices: Sequence[Choice]) -> Carrier | None:
     """The unit that tells best which form is right; None if there are too few choices.
 
@@ -144,6 +136,14 @@ def without_unit(model: Model, layer: int, unit: int) -> Model:
     cell.b_o[unit] = SHUT
     found.load_cells(cell)
     return changed
+
+
+class _Traces(NamedTuple):
+    """What one layer did before the place of each choice."""
+
+    cell: list[Floats]
+    """Of each choice [pieces, H], and so the next."""
+    forget: list[Floats]
 
 
 def _can_be_followed(choice: Choice, tokenizer: Tokenizer) -> bool:

@@ -88,12 +88,6 @@ class Survey(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-class _Sentence(NamedTuple):
-    tokens: tuple[int, ...]
-    pieces: tuple[str, ...]
-    values: Values
-
-
 def probe(explainer: Explainer, lines: Sequence[str], config: ProbeConfig) -> Survey:
     """Look for units of the encoder that track what `labels.trackers` has for the language.
 
@@ -109,6 +103,12 @@ def probe(explainer: Explainer, lines: Sequence[str], config: ProbeConfig) -> Su
         _find(explainer, name, tracker, sentences, config) for name, tracker in found.items()
     ]
     return Survey(counts, tuple(findings))
+
+
+class _Sentence(NamedTuple):
+    tokens: tuple[int, ...]
+    pieces: tuple[str, ...]
+    values: Values
 
 
 def _tokenised(

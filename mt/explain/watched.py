@@ -42,7 +42,7 @@ class WatchedLayer(nn.Module):
         finals = []
         for direction, cell in enumerate(self.cells):
             assert isinstance(cell, LSTMCell)
-            initial = zero_state(inputs, cell.hidden_size)
+            initial = zero_state(cell.b_i, inputs.shape[1], cell.hidden_size)
             if state is not None:
                 initial = LSTMState(state.hidden[direction], state.cell[direction])
             gates = cell.unroll(inputs.flip(0) if direction else inputs, initial)

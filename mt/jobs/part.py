@@ -216,6 +216,20 @@ class Part:
             raise JobError(f"{self.path}: {error.strerror}{kept}") from error
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """The file at path, for this process alone; an empty one does not outlive an exception."""
+    with path.open("ab", buffering=0) as file:
+        if not claim(file.fileno(), path):
+            raise JobError(f"{path} is being written by another process")
+        try:
+            yield file.fileno()
+        except BaseException:
+            if not os.fstat(file.fileno()).st_size:
+                path.unlink(missing_ok=True)
+            raise
+
+
 def _record_to_continue(part: Part, resume: bool) -> Record | None:
     """The record of the job to go on with; None if a job is to begin."""
     record = read_record(part.record_path)
@@ -234,20 +248,6 @@ def _record_to_continue(part: Part, resume: bool) -> Record | None:
             "finished: add --resume to go on with it, or remove it to begin again"
         )
     return None
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[int]:
-    """The file at path, for this process alone; an empty one does not outlive an exception."""
-    with path.open("ab", buffering=0) as file:
-        if not claim(file.fileno(), path):
-            raise JobError(f"{path} is being written by another process")
-        try:
-            yield file.fileno()
-        except BaseException:
-            if not os.fstat(file.fileno()).st_size:
-                path.unlink(missing_ok=True)
-            raise
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

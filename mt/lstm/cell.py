@@ -15,11 +15,16 @@ notation of Graves 2013, without peepholes), with x the input and h', c' the pre
     c = f * c' + i * g                      cell state: the memory
     h = o * tanh(c)                         hidden state: what the rest of the network sees
 
+The candidate's parameters have the letter c, as in Graves.
+
 Along c the gradient is multiplied by f alone at each step, by no weight matrix and no squashing
-function: with f = 1 it neither vanishes nor explodes, however many steps pass (the constant
-error carousel). That is why the forget gate's bias starts at 1. Chrono initialisation (Tallec and
-Ollivier 2018, section 2) instead draws for each unit how long it remembers: from the dependencies
-of at most T_max steps that are expected,
+function: with f = 1 it neither vanishes nor explodes, however many steps pass (the constant error
+carousel; the cell of 1997, which has no forget gate, is always there). A forget gate has to learn
+to stay near 1. At first it is about sigmoid(b_f): 0.5 where the bias is 0, of which ten steps leave
+a thousandth, and 0.73 where it is 1, of which they leave 4 %. That is why the bias starts at 1
+(Gers et al. 2000; Jozefowicz et al. 2015). Chrono initialisation (Tallec and Ollivier 2018, section
+2) goes on from there and draws for each unit how long it remembers: from the dependencies of at
+most T_max steps that are expected,
 
     b_f = log(u) with u from Uniform(1, T_max - 1);  b_i = -b_f
 
@@ -79,10 +84,15 @@ class LSTMCell(nn.Module):
         """A cell with initial weights.
 
         Args:
+            input_size: I.
+            hidden_size: H.
             forget_bias: initial bias of the forget gate.
-            chrono_length: T_max of chrono initialisation, which replaces forget_bias; 0 is off.
-            gates: the letters that get parameters; a variant may do with fewer.
+            chrono_length: T_max of chrono initialisation, at least 3, which replaces forget_bias;
+                0 is off.
+            gates: the letters that get parameters; all, but for subclasses whose step does with
+                fewer.
         """
+        assert chrono_length == 0 or chrono_length >= 3, chrono_length
         super().__init__()
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -120,9 +130,11 @@ class LSTMCell(nn.Module):
     def unroll(self, inputs: Tensor, state: LSTMState | None = None) -> Gates:
         """inputs [T, N, I] -> the activations of every step, each [T, N, H].
 
-        `.hidden` is the output sequence; `.hidden[-1]` and `.cell[-1]` are the final state.
+        `.hidden` is the output sequence; `.hidden[-1]` and `.cell[-1]` are the final state. The
+        first state is zero unless given, and T at least 1.
         """
-        state = state or zero_state(inputs, self.hidden_size)
+        assert len(inputs) > 0
+        state = state or zero_state(self.b_i, inputs.shape[1], self.hidden_size)
         steps = []
         for x in inputs:
             gates = self(x, state)
@@ -131,9 +143,13 @@ class LSTMCell(nn.Module):
         return Gates(*(torch.stack(activations) for activations in zip(*steps, strict=True)))
 
 
-def zero_state(inputs: Tensor, hidden_size: int) -> LSTMState:
-    """The state before the first of inputs [T, N, I]: zeros [N, H]."""
-    zeros = inputs.new_zeros(inputs.shape[1], hidden_size)
+def zero_state(like: Tensor, *shape: int) -> LSTMState:
+    """The state before the first step: zeros of a shape [..., N, H].
+
+    They are of the type of `like`, which ought to be a parameter: under autocast inputs are of half
+    precision, and would keep the memory in it.
+    """
+    zeros = like.new_zeros(shape)
     return LSTMState(zeros, zeros)
 
 
@@ -147,9 +163,10 @@ def _initial_biases(size: int, forget_bias: float, chrono_length: int) -> dict[s
 
 
 def _xavier(rows: int, columns: int) -> nn.Parameter:
+    # Products keep the variance of what goes in and of the gradients (Glorot and Bengio 2010).
     return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns)))
 
 
 def _orthogonal(size: int) -> nn.Parameter:
-    # One orthogonal block a gate (Saxe et al. 2014): at first h is neither blown up nor squeezed.
+    # One orthogonal block a gate (Saxe et al. 2014): W_h h is at first as long as h.
     return nn.Parameter(nn.init.orthogonal_(torch.empty(size, size)))

@@ -18,7 +18,7 @@ from torch.func import functional_call
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from mt.lstm.cell import LSTMCell, LSTMState
+from mt.lstm.cell import LSTMCell, LSTMState, zero_state
 from mt.lstm.layer import Layer
 from mt.lstm.unrolled import unroll
 from mt.precision import product_dtype
@@ -121,15 +121,12 @@ class LSTM(Layer):
         within = None
         if lengths is not None and not bool((lengths == len(inputs)).all()):
             within = (torch.arange(len(inputs))[:, None] < lengths)[..., None]
-        # Of the weights' type: the memory is not kept in bf16.
-        zeros = weights["weight_hh_l0"].new_zeros(inputs.shape[1], self.hidden_size)
+        initial = zero_state(weights["weight_hh_l0"], inputs.shape[1], self.hidden_size)
         outputs, finals = [], []
         for direction, suffix in enumerate(self._suffixes()):
             sequence, final = unroll(
                 inputs,
-                LSTMState(state.hidden[direction], state.cell[direction])
-                if state
-                else LSTMState(zeros, zeros),
+                LSTMState(state.hidden[direction], state.cell[direction]) if state else initial,
                 weights[f"weight_ih{suffix}"],
                 weights[f"weight_hh{suffix}"],
                 weights[f"bias_ih{suffix}"],  # the other one is zero

@@ -8,14 +8,14 @@ Shapes: T steps, N rows, I inputs, H hidden units, D directions (1 or 2).
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from mt.lstm.cell import LSTMCell, LSTMState
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, ABC):
     """One layer over whole sequences, in one direction or both.
 
     Weight drop (DropConnect on W_h*; Merity et al. 2018, section 2): while training, each weight

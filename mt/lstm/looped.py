@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, layer_norm
 
-from mt.lstm.cell import LSTMCell, LSTMState
+from mt.lstm.cell import LSTMCell, LSTMState, zero_state
 from mt.lstm.layer import Layer
 from mt.lstm.variants import Variant, VariantCell
 
@@ -70,7 +70,7 @@ class LoopedLSTM(Layer):
         self, inputs: Tensor, state: LSTMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, LSTMState]:
         """As `Layer.forward`."""
-        state = state or self._zero_state(inputs)
+        state = state or zero_state(self.bias, len(self.bias), inputs.shape[1], self.hidden_size)
         # One mask for the whole batch and all its steps.
         W_h = dropout(self.weight_hh, self.weight_drop, self.training).mT
         within = self._within(inputs, lengths)
@@ -159,11 +159,6 @@ class LoopedLSTM(Layer):
         if self.variant.layer_norm:
             cell = _normalised(cell, self.gain_cell) + self.shift_cell[:, None]
         return torch.tanh(cell) if self.variant.output_tanh else cell
-
-    def _zero_state(self, inputs: Tensor) -> LSTMState:
-        # Of the parameters' type: under autocast the inputs' would keep the memory in bf16.
-        zeros = self.bias.new_zeros(len(self.bias), inputs.shape[1], self.hidden_size)
-        return LSTMState(zeros, zeros)
 
     def _cell(self, direction: int) -> VariantCell:
         cell = VariantCell(self.input_size, self.hidden_size, variant=self.variant).to(self.bias)

@@ -1,7 +1,7 @@
 """A layer of the standard cell over whole sequences, with its gradient written out.
 
 Knows the equations of `mt.lstm.cell` and backpropagation through time (Werbos 1990; for the cell,
-Greff et al. 2017, appendix). Does not know parameters or directions as modules have them
+Greff et al. 2017, II.B). Does not know parameters or directions as modules have them
 (`mt.lstm.fused`), whose training on a CPU this is for: what does not have to wait for the step
 before is one product for all steps, the gradient of every weight among it, where torch.nn.LSTM
 takes one a step.

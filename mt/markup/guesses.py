@@ -22,6 +22,24 @@ def guess_links(text: str, translation: str) -> Links:
     return rising(sorted({*_only(*folded), *_sentence_ends(before, after)}))
 
 
+def rising(pairs: Links) -> list[tuple[int, int]]:
+    """The longest row of pairs that rises in both; `pairs` rises in the first."""
+    tails: list[int] = []  # the least second number with which a row of each length ends
+    rows: list[tuple[tuple[int, int], int]] = []  # each pair, and the one before it in its row
+    lasts: list[int] = []
+    for pair in pairs:
+        length = bisect_left(tails, pair[1])
+        rows.append((pair, lasts[length - 1] if length else -1))
+        tails[length : length + 1] = [pair[1]]
+        lasts[length : length + 1] = [len(rows) - 1]
+    found = []
+    last = lasts[-1] if lasts else -1
+    while last >= 0:
+        pair, last = rows[last]
+        found.append(pair)
+    return found[::-1]
+
+
 def _only(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Words that are the same and stand in each text once."""
     here, there = (
@@ -39,21 +57,3 @@ def _sentence_ends(before: Sequence[str], after: Sequence[str]) -> Iterator[tupl
     )
     if len(here) == len(there):
         yield from zip(here, there, strict=True)
-
-
-def rising(pairs: Links) -> list[tuple[int, int]]:
-    """The longest row of pairs that rises in both; `pairs` rises in the first."""
-    tails: list[int] = []  # the least second number with which a row of each length ends
-    rows: list[tuple[tuple[int, int], int]] = []  # each pair, and the one before it in its row
-    lasts: list[int] = []
-    for pair in pairs:
-        length = bisect_left(tails, pair[1])
-        rows.append((pair, lasts[length - 1] if length else -1))
-        tails[length : length + 1] = [pair[1]]
-        lasts[length : length + 1] = [len(rows) - 1]
-    found = []
-    last = lasts[-1] if lasts else -1
-    while last >= 0:
-        pair, last = rows[last]
-        found.append(pair)
-    return found[::-1]

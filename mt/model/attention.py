@@ -9,7 +9,7 @@ With h_t the state of the decoder at target position t and s_j the encoder's at 
 
     e_tj = score(h_t, s_j)      a_tj = exp(e_tj) / sum_k exp(e_tk)      c_t = sum_j a_tj s_j
 
-    dot         h_t . s_j                           Luong et al. 2015, eq. 8
+    dot         h_t . s_j                           Luong et al. 2015, 3.1
     general     h_t . W_a s_j                       the same
     additive    v_a . tanh(W_a h_t + U_a s_j)       Bahdanau et al. 2015, A.1.2
 

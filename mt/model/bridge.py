@@ -1,6 +1,7 @@
 """The encoder's final states to the decoder's first: all that passes where there is no attention.
 
-Knows which layer of the one begins which of the other. Does not know what either does with them.
+Knows the maps between the two, one a layer, and the summary of all. Does not know what either does
+with its states.
 
 Shapes: B sentences, L layers, W encoder width (directions x hidden), C context.
 """
@@ -16,21 +17,13 @@ from mt.model.decoder import DecoderState
 
 
 class Bridge(nn.Module):
-    """Turns the encoder's final states into the decoder's first, layer by layer.
-
-    A decoder deeper than the encoder gets the encoder's top layer for its own upper ones, a
-    shallower one gets the encoder's upper layers: the top layer, which has read all the others,
-    is never left out.
-    """
+    """Turns the encoder's final states into the decoder's first, layer by layer."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.encoder_width
         self.copies = config.bridge == "copy"
-        depth = 0 if self.copies else config.decoder_layers
-        top = config.encoder_layers - 1
-        first = max(config.encoder_layers - config.decoder_layers, 0)
-        self.sources = [min(first + layer, top) for layer in range(depth)]
+        self.sources = [] if self.copies else config.bridge_sources
         self.hidden = nn.ModuleList(
             nn.Linear(width, config.decoder_hidden_size) for _ in self.sources
         )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.config import ModelConfig
-from mt.lstm import Layer, LSTMState
+from mt.lstm import Layer, LSTMState, zero_state
 from mt.model.attention import Attended, Attention, Memory
 from mt.model.layers import LockedDropout, WordDropout, lstm_layer, make_embedding
 
@@ -83,13 +83,17 @@ class Decoder(nn.Module):
             else None
         )
         self.deep_output = config.deep_output
-        self.readout = _readout(config)
+        self.readout_parts = tuple(config.readout_columns)
+        self.readout = (
+            nn.Linear(config.readout_size, config.embedding_size) if config.readout_size else None
+        )
         self.output_dropout = LockedDropout(config.output_dropout)
 
     def zero_state(self, rows: int) -> DecoderState:
         """States of zeros, and nothing to look back at."""
-        zeros = self.embedding.weight.new_zeros(len(self.layers), rows, self.hidden_size)
-        return DecoderState(LSTMState(zeros, zeros), zeros.new_zeros(rows, 0))
+        weight = self.embedding.weight
+        lstm = zero_state(weight, len(self.layers), rows, self.hidden_size)
+        return DecoderState(lstm, weight.new_zeros(rows, 0))
 
     def forward(self, previous: Tensor, state: DecoderState) -> Tensor:
         """previous [B, T], the target shifted right -> readouts [T, B, E]."""
@@ -146,24 +150,9 @@ class Decoder(nn.Module):
         """[T, N, E]"""
         if self.readout is None:
             return run.outputs
-        parts = [run.outputs]
-        if self.deep_output:
-            parts.append(run.context)
+        parts = {"hidden": run.outputs, "context": run.context, "embedding": run.embedded}
         if self.attention is not None:
-            parts.append(self.look_back(run, memory).context.transpose(0, 1))
-        if self.deep_output:
-            parts.append(run.embedded)
-        readout: Tensor = self.readout(torch.cat(parts, dim=-1))
+            parts["attention"] = self.look_back(run, memory).context.transpose(0, 1)
+        given = torch.cat([parts[part] for part in self.readout_parts], dim=-1)
+        readout: Tensor = self.readout(given)
         return readout if self.deep_output else torch.tanh(readout)
-
-
-def _readout(config: ModelConfig) -> nn.Linear | None:
-    """The map onto the embeddings' width; None where the hidden state itself is compared."""
-    inputs = config.decoder_hidden_size
-    if config.attention != "none":
-        inputs += config.encoder_width
-    elif not config.deep_output:
-        return None
-    if config.deep_output:
-        inputs += config.context_size + config.embedding_size
-    return nn.Linear(inputs, config.embedding_size)

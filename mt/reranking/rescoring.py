@@ -5,12 +5,13 @@ from. The score of a candidate y of a source x is
 
     s(y | x) + a s(x | y) + b s'(y | x) + c |y| + d s(y)
 
-with s(y | x) of the model itself, s(x | y) of a reverse model, which translates the other way (as
-the noisy channel would; Li and Jurafsky 2016), s'(y | x) of a model that writes y in the other
-order (Liu et al. 2016; Sennrich et al. 2016, Edinburgh's systems for WMT 16), and s(y) of a
-language model (Gulcehre et al. 2015, 4.1; Brown et al. 1993 in the first place). Each s is a
-log-probability divided by the length penalty of that model's own number of pieces, as search ranks
-by, so that a long side does not outweigh a short one; |y| is in pieces, the end token included.
+with s(y | x) of the model itself, as the search had it, s(x | y) of a reverse model, which
+translates the other way (as the noisy channel would; Li and Jurafsky 2016), s'(y | x) of a model
+that writes y in the other order (Liu et al. 2016; Sennrich et al. 2016, Edinburgh's systems for WMT
+16), and s(y) of a language model (Gulcehre et al. 2015, 4.1; Brown et al. 1993 in the first place).
+Each s is a log-probability divided by the length penalty of that model's own number of pieces, as
+search ranks by, so that a long side does not outweigh a short one; |y| is in pieces, the end token
+included.
 
 Shapes: K candidates of a source.
 """

@@ -27,7 +27,7 @@ first, then the better log-probability, the earlier row and the scorer's order o
 hypothesis that nothing may follow is dropped, unless it is at the limit.
 
 A sentence ranks only its own rows and leaves the batch when done, so its result does not depend on
-its neighbours.
+its neighbours, as far as the scorer's numbers do not (`mt.engine.interface`).
 
 Search knows no rule on what may be written: one that forbids tokens is laid over the scorer, as
 `mt.search.constraints` does.

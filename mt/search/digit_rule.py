@@ -6,6 +6,8 @@ probabilities; `mt.search.copying` lays the rule over a scorer.
     copied       Digits that a hypothesis writes are a number of the source, in one of its
                  spellings, and each number is written at most once for each time it is there.
     whole        A number that has been begun is finished before anything else is written.
+    apart        No mark stands between two numbers with nothing else, where the source has none
+                 that way: "2, 300" does not become "2,300".
 
 Nothing has to be written: a number may be left out, or become a word.
 """
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.search.scorer import Integers
-from mt.text.digits import DIGITS
+from mt.text.digits import DIGITS, MARKS
 
 Spellings: TypeAlias = tuple[str, ...]
 """All ways to write a number; the first character of each is a digit, and so is the last."""
@@ -71,9 +73,18 @@ class DigitRule:
     start = 0
     """The place of a hypothesis that has written nothing."""
 
-    def __init__(self, numerals: Numerals, numbers: Sequence[Spellings]) -> None:
-        """Of a source with `numbers`, each digit of which is a token by itself."""
+    def __init__(
+        self, numerals: Numerals, numbers: Sequence[Spellings], *, rows: bool = False
+    ) -> None:
+        """Of a source.
+
+        Args:
+            numbers: those of the source; each digit of one is a token by itself.
+            rows: whether the source has some that only a sign divides, as in a date, so that a
+                translation may have.
+        """
         self.numerals = numerals
+        self._rows = rows
         self._places = [frozenset({_Reading(tuple(sorted(numbers)), "")})]
         self._numbers = {self._places[0]: 0}
         self._next: dict[tuple[_Reading, str], frozenset[_Reading]] = {}
@@ -115,10 +126,23 @@ class DigitRule:
             for reading in readings:
                 key = (reading, character)
                 if key not in self._next:
-                    self._next[key] = frozenset(_after(reading, character))
+                    self._next[key] = frozenset(self._after_one(reading, character))
                 found |= self._next[key]
             readings = frozenset(found)
         return readings
+
+    def _after_one(self, reading: _Reading, character: str) -> Iterator[_Reading]:
+        """All that a reading may be after one more character."""
+        left, begun, marked = reading
+        if character in DIGITS:
+            goes_on = bool(begun) or not marked
+        else:
+            goes_on = bool(begun)
+            joins = character in MARKS and bool(begun) and not self._rows
+            for finished in _finished(reading):
+                yield finished._replace(marked=joins)
+        if goes_on and _is_begun(left, begun + character):
+            yield _Reading(left, begun + character)
 
 
 def beginning(text: str) -> str:
@@ -133,20 +157,13 @@ class _Reading(NamedTuple):
     """The numbers not finished yet."""
     begun: str
     """What is written of one of them; "" if the last character belongs to none."""
-
-
-def _after(reading: _Reading, character: str) -> Iterator[_Reading]:
-    """All that it may be after one more character."""
-    left, begun = reading
-    if (begun or character in DIGITS) and _is_begun(left, begun + character):
-        yield _Reading(left, begun + character)
-    if character not in DIGITS:
-        yield from _finished(reading)
+    marked: bool = False
+    """Whether that character would make one number of the last one and a digit behind it."""
 
 
 def _finished(reading: _Reading) -> Iterator[_Reading]:
     """The same with its last number finished, whichever it may be; none if that is not whole."""
-    left, begun = reading
+    left, begun, _ = reading
     if not begun:
         yield reading
         return

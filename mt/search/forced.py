@@ -2,7 +2,8 @@
 
 Knows log-probabilities and rows, as `mt.search` does, and picks nothing: every next token is told
 beforehand, and what a row is asked is how likely that one is. Works on any scorer, so a hypothesis
-gets the log-probability that search would have given it with the same engine.
+gets the log-probability that search would have given it with the same one. Of an engine that is the
+model's own: where rules were laid over it, as by `copy_digits`, search had the rules' numbers.
 
 Shapes: B sentences, N of them not yet at their end, T the longest target, its end included.
 """

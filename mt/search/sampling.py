@@ -15,7 +15,7 @@ the model's own, whatever temperature and top_k.
 
 Each draw of a sentence has random numbers of its own, made from the sentence's key and the number
 of the draw. So a result does not depend on the batch, on its order or on how many draws are wanted,
-and comes again.
+as far as the scorer's numbers do not (`mt.engine.interface`), and comes again.
 
 Shapes: B sentences; M hypotheses, those of a sentence neighbours; N of them still being drawn; V
 vocabulary; T longest limit.

@@ -40,7 +40,7 @@ class Scorer(Protocol[S]):
     def step(self, previous: Integers, state: S) -> tuple[LogProbabilities, S]:
         """[N] previous tokens, state of N rows -> [N, V] log-probabilities, new state.
 
-        A token that may not be written has -inf. A row must not depend on the other rows.
+        A token that may not be written has -inf. A row must not look at the other rows.
         """
         ...
 

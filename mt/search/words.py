@@ -35,25 +35,6 @@ LONGEST = 50
 """Tokens that a word may have; of longer ones no notice is taken."""
 
 
-class _Begun(NamedTuple, Generic[S]):
-    """Words that are begun, all of the same number of tokens."""
-
-    words: list[tuple[int, ...]]
-    totals: Floats
-    """[N] log-probability of each."""
-    previous: Integers
-    """[N] the last token of each, which is not fed yet."""
-    rows: Integers
-    """[N] the row of `state` that each goes on from."""
-    state: S
-
-    def take(self, places: Integers) -> _Begun[S]:
-        words = [self.words[place] for place in places.tolist()]
-        return _Begun(
-            words, self.totals[places], self.previous[places], self.rows[places], self.state
-        )
-
-
 def next_words(
     scorer: Scorer[S],
     state: S,
@@ -101,6 +82,25 @@ def next_words(
         if length < LONGEST:
             stack.append(_longer(begun, totals, after, _least(found, count)))
     return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:count]
+
+
+class _Begun(NamedTuple, Generic[S]):
+    """Words that are begun, all of the same number of tokens."""
+
+    words: list[tuple[int, ...]]
+    totals: Floats
+    """[N] log-probability of each."""
+    previous: Integers
+    """[N] the last token of each, which is not fed yet."""
+    rows: Integers
+    """[N] the row of `state` that each goes on from."""
+    state: S
+
+    def take(self, places: Integers) -> _Begun[S]:
+        words = [self.words[place] for place in places.tolist()]
+        return _Begun(
+            words, self.totals[places], self.previous[places], self.rows[places], self.state
+        )
 
 
 def _least(found: Mapping[str, float], count: int) -> float:

@@ -9,12 +9,18 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections import Counter
 from typing import NamedTuple
 
 DIGITS = frozenset("0123456789")
 RUN = re.compile(r"[0-9]+")
 """Digits with none beside them."""
+MARKS = frozenset(",.")
+"""Between digits they make one number of two, in one language or another."""
 _ANY = re.compile(r"\d")
+_MARKED = re.compile(r"[0-9]+(?:[,.][0-9]+)+")
+_ROW = re.compile(r"[0-9]+(?:\W[0-9]+)+")
+_SIGN_BETWEEN = re.compile(r"[0-9][^\w\s][0-9]")
 
 
 class _Marks(NamedTuple):
@@ -64,6 +70,22 @@ def find_numbers(text: str, language: str) -> list[Number]:
     (1,2,3), nor in a language whose marks are not known.
     """
     return [*map(_number, _pattern(language).finditer(text))]
+
+
+def has_rows(text: str, language: str) -> bool:
+    """Whether nothing but a sign divides numbers somewhere, as in a date or time (12.05., 8:30)."""
+    return _SIGN_BETWEEN.search(_pattern(language).sub("0", text)) is not None
+
+
+def find_merged(text: str, translation: str) -> list[str]:
+    """Numbers of a translation that are several of its text, which a mark made one: "2,300" of
+    "2, 300"."""
+    runs, *rows = (Counter(find_runs(each)) for each in (text, *_ROW.findall(text)))
+    return [
+        found
+        for found in _MARKED.findall(translation)
+        if (own := Counter(find_runs(found))) <= runs and not any(own <= row for row in rows)
+    ]
 
 
 def spellings(number: Number, language: str) -> list[str]:

@@ -5,8 +5,9 @@ lies nearer to the middle of the flat region that a noisy optimiser circles in, 
 better than any single point of the path, most of all while the step size is large.
 
     none          the weights as they are
-    exponential   a' = d a + (1 - d) w after every update (Polyak and Juditsky 1992); d rises from
-                  small to `ema_decay`, so that the first weights are soon forgotten
+    exponential   a' = d a + (1 - d) w after every update (after Polyak and Juditsky 1992, whose
+                  mean is uniform); d rises from small to `ema_decay`, so that the first weights are
+                  soon forgotten
     checkpoints   the mean of the weights at the last `average_checkpoints` validations (Vaswani et
                   al. 2017, 6.1)
 """
@@ -74,7 +75,7 @@ class ExponentialAverage(Averaging):
 
     @torch.no_grad()
     def after_update(self, update: int) -> None:
-        # (1 + n) / (10 + n) lets the average follow the fast first updates.
+        # It lets the average follow the fast first updates, as TensorFlow's does.
         decay = min(self.decay, (1 + update) / (10 + update))
         torch._foreach_lerp_(
             list(self._average.values()), list(self.parameters.values()), 1 - decay

@@ -123,6 +123,8 @@ def _find(
         CorpusError: they are not, in a folder that the user has named.
     """
     named = recipe.data.prepared is not None
+    if named and folder.exists() and not folder.is_dir():
+        raise CorpusError(f"data.prepared = {folder}: it has to be a folder, and is a file")
     if not folder.exists() or (named and not any(folder.iterdir())):
         return None
     try:

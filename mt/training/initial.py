@@ -143,6 +143,25 @@ class Vocabulary:
         return make_model(config, *map(len, self.tokenizers))
 
 
+def initial(recipe: Recipe) -> Initial | None:
+    """What the recipe says to start from; None is chance.
+
+    Raises:
+        BundleError: a folder cannot be used.
+        ConfigError: its tokenizers do not suit the recipe.
+    """
+    if recipe.init_from is not None:
+        return Whole(recipe.init_from, recipe.data)
+    if recipe.tokenizers_from is not None:
+        return Vocabulary(recipe, recipe.tokenizers_from)
+    given: dict[Part, Path | None] = {
+        "encoder": recipe.init_encoder,
+        "decoder": recipe.init_decoder,
+    }
+    folders = {part: folder for part, folder in given.items() if folder is not None}
+    return Halves(folders, recipe.data, joint=recipe.tokenizer.joint) if folders else None
+
+
 def _check_language(option: str, bundle: Bundle, side: str, data: DataConfig) -> None:
     """Refuse a tokenizer of another language, which would spell text letter by letter."""
     name = f"{side}_language"
@@ -162,22 +181,3 @@ def _check_alike(option: str, part: Part, bundle: Bundle, config: ModelConfig) -
                 f"{option}: {bundle.config.name} has not model.{name} = {str(wanted).lower()}, "
                 "as the recipe"
             )
-
-
-def initial(recipe: Recipe) -> Initial | None:
-    """What the recipe says to start from; None is chance.
-
-    Raises:
-        BundleError: a folder cannot be used.
-        ConfigError: its tokenizers do not suit the recipe.
-    """
-    if recipe.init_from is not None:
-        return Whole(recipe.init_from, recipe.data)
-    if recipe.tokenizers_from is not None:
-        return Vocabulary(recipe, recipe.tokenizers_from)
-    given: dict[Part, Path | None] = {
-        "encoder": recipe.init_encoder,
-        "decoder": recipe.init_decoder,
-    }
-    folders = {part: folder for part, folder in given.items() if folder is not None}
-    return Halves(folders, recipe.data, joint=recipe.tokenizer.joint) if folders else None

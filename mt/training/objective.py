@@ -4,6 +4,7 @@ Knows a model, a batch and the terms of the loss. Does not know optimisers, devi
 
     r_drop > 0         every sentence goes through the model twice, with dropout masks of its own:
                        L = (CE_1 + CE_2) / 2 + (alpha / 2) D      (`mt.loss.divergence`)
+                       (weight drop has one mask a batch, so both passes have the same)
     bag_of_words > 0   L + weight * BOW                           (`mt.loss.bag_of_words`)
 
 Liang et al. 2021, eq. 4, is twice this L; halved, it is on the scale of training without it, so

@@ -134,6 +134,11 @@ def use_bf16(config: TrainingConfig, device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def draw_seed(seed: int, update: int, rank: int) -> int:
+    """What decides the draws of one process in one update, of dropout among others."""
+    return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])
+
+
 def _device(config: TrainingConfig, processes: Processes) -> torch.device:
     available = torch.cuda.is_available()
     if config.device == "cuda" and not available:
@@ -143,8 +148,3 @@ def _device(config: TrainingConfig, processes: Processes) -> torch.device:
     if config.device == "cpu" or not available:
         return torch.device("cpu")
     return torch.device("cuda", processes.local_rank)
-
-
-def draw_seed(seed: int, update: int, rank: int) -> int:
-    """What decides the draws of one process in one update, of dropout among others."""
-    return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])

@@ -64,6 +64,16 @@ class _Run(NamedTuple):
         return sum(map(len, self.outputs))
 
 
+def decoding_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, a row for each system and beam size."""
+    rows = record["systems"]
+    compared = list(dict.fromkeys(row["system"] for row in rows))
+    header = ["system", "beam", "sentences/s", "low", "high", "tokens/s"]
+    header += [f"x {name}" for name in compared]
+    header += ["limit GFLOP/s", "of limit", "BLEU", "length", "equal"]
+    return header, [_cells(row, compared) for row in rows]
+
+
 class _Comparison(NamedTuple):
     """All systems at one beam size."""
 
@@ -135,16 +145,6 @@ def _products(run: _Run, beam_size: int, bundle: Bundle, task: Task) -> int:
 
 def _work(bundle: Bundle) -> Work:
     return work_of(bundle.config.model, len(bundle.tokenizers.target), folded=True)
-
-
-def decoding_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, a row for each system and beam size."""
-    rows = record["systems"]
-    compared = list(dict.fromkeys(row["system"] for row in rows))
-    header = ["system", "beam", "sentences/s", "low", "high", "tokens/s"]
-    header += [f"x {name}" for name in compared]
-    header += ["limit GFLOP/s", "of limit", "BLEU", "length", "equal"]
-    return header, [_cells(row, compared) for row in rows]
 
 
 def _cells(row: dict[str, Any], compared: Sequence[str]) -> list[str]:

@@ -60,20 +60,6 @@ def measure_cold_start(
     return [{"system": name, "seconds": spread(seconds)} for name, seconds in taken.items()]
 
 
-def _seconds(system: System, sentence: Tokens, search: SearchConfig) -> float:
-    return system.translate([[sentence]], search).seconds
-
-
-def _row(name: str, taken: Mapping[str, list[float]]) -> dict[str, Any]:
-    p50 = {each: percentile(seconds, 0.5) for each, seconds in taken.items()}
-    return {
-        "system": name,
-        "p50_ms": 1000 * p50[name],
-        "p95_ms": 1000 * percentile(taken[name], 0.95),
-        "times_as_fast": {each: its / p50[name] for each, its in p50.items()},
-    }
-
-
 def latency_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows, a row for each system."""
     cold = {row["system"]: row["seconds"]["median"] for row in record["cold_start"]}
@@ -89,3 +75,17 @@ def latency_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         ]
         for row in record["systems"]
     ]
+
+
+def _seconds(system: System, sentence: Tokens, search: SearchConfig) -> float:
+    return system.translate([[sentence]], search).seconds
+
+
+def _row(name: str, taken: Mapping[str, list[float]]) -> dict[str, Any]:
+    p50 = {each: percentile(seconds, 0.5) for each, seconds in taken.items()}
+    return {
+        "system": name,
+        "p50_ms": 1000 * p50[name],
+        "p95_ms": 1000 * percentile(taken[name], 0.95),
+        "times_as_fast": {each: its / p50[name] for each, its in p50.items()},
+    }

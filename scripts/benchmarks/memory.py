@@ -66,13 +66,6 @@ def measure_peers(
     return rows
 
 
-def _peak(arguments: Sequence[str]) -> int:
-    """Bytes; of the program's own process, not of processes that it starts."""
-    with tempfile.NamedTemporaryFile("r") as answer:
-        run_program("scripts.benchmarks.peak", [answer.name, "scripts.translate", *arguments])
-        return int(answer.read())
-
-
 def memory_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows, a row for each system."""
     counts = list(record["systems"][0]["peak_mb"])
@@ -88,3 +81,10 @@ def memory_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         ]
         for row in record["systems"]
     ]
+
+
+def _peak(arguments: Sequence[str]) -> int:
+    """Bytes; of the program's own process, not of processes that it starts."""
+    with tempfile.NamedTemporaryFile("r") as answer:
+        run_program("scripts.benchmarks.peak", [answer.name, "scripts.translate", *arguments])
+        return int(answer.read())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.console import errors
+from scripts.console import say
 from scripts.tables import text_table
 
 if TYPE_CHECKING:
@@ -63,4 +63,4 @@ def print_record(record: Record, table: Callable[[Record], Table], as_json: bool
 
 def note(message: str) -> None:
     """Say something on standard error."""
-    errors.print(f"note: {message}", markup=False, emoji=False)
+    say(f"note: {message}")

@@ -70,24 +70,6 @@ def endless_sentences(file: Path | None, language: str) -> Iterator[str]:
     return _rounds(_german)
 
 
-def _rounds(sentences: Callable[[], Iterable[str]]) -> Iterator[str]:
-    yield from sentences()
-    for number in itertools.count(2):
-        # No sentence ends with a colon, so a server cannot cut off one that it has had before.
-        yield from (f"{number}: {sentence}" for sentence in sentences())
-
-
-def _german() -> Iterator[str]:
-    """Every combination of the words above, a million, neighbours different in every word."""
-    count = len(_SUBJECTS) ** len(_LISTS)
-    for index in range(count):
-        number, words = index * _STEP % count, []
-        for choices in _LISTS:
-            number, choice = divmod(number, len(choices))
-            words.append(choices[choice])
-        yield " ".join(words) + "."
-
-
 class Pair(NamedTuple):
     """Codes of two languages."""
 
@@ -138,6 +120,24 @@ def post(
     if content is not None:
         headers.append(f"Content-Type: {content}")
     return Request(_head("POST", path, *headers) + body, characters=characters)
+
+
+def _rounds(sentences: Callable[[], Iterable[str]]) -> Iterator[str]:
+    yield from sentences()
+    for number in itertools.count(2):
+        # No sentence ends with a colon, so a server cannot cut off one that it has had before.
+        yield from (f"{number}: {sentence}" for sentence in sentences())
+
+
+def _german() -> Iterator[str]:
+    """Every combination of the words above, a million, neighbours different in every word."""
+    count = len(_SUBJECTS) ** len(_LISTS)
+    for index in range(count):
+        number, words = index * _STEP % count, []
+        for choices in _LISTS:
+            number, choice = divmod(number, len(choices))
+            words.append(choices[choice])
+        yield " ".join(words) + "."
 
 
 def _head(method: str, path: str, *headers: str) -> bytes:

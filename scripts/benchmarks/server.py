@@ -28,6 +28,8 @@ LOOK_S = 0.02
 """Seconds between two looks at something that is to come."""
 MODEL_WORKER = b"service.workers.worker"
 """What the command line of a model worker has in it."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy of the environment is asked for a server on this machine."""
 
 
 class Server(NamedTuple):
@@ -68,53 +70,10 @@ def running(
             _stop(process)
 
 
-def _start(
-    arguments: Sequence[str], log: IO[bytes], workers: int, cpus: Collection[int]
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "scripts.serve", "--host=127.0.0.1", "--port=0", *arguments]
-    environment = os.environ | {"MT_WORKERS": str(workers)}
-    with pinned(cpus):
-        # Into a file: nobody has to read a file, so its log costs the generator nothing.
-        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _wait_for_address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """The address that the server prints."""
-    deadline = time.monotonic() + STARTUP_S
-    while process.poll() is None and time.monotonic() < deadline:
-        if (found := re.search(rb"http://127\.0\.0\.1:\d+", _text(log))) is not None:
-            return found[0].decode()
-        time.sleep(LOOK_S)
-    last = _text(log).decode(errors="replace").strip().rsplit("\n", 1)[-1]
-    raise ConfigError(f"the server did not start: {last or process.poll()}")
-
-
-def _text(log: IO[bytes]) -> bytes:
-    # Not by seeking: the server writes where this file object stands.
-    return os.pread(log.fileno(), 100_000, 0)
-
-
-def _wait_until_ready(url: str, alive: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + STARTUP_S
-    while not is_ready(url):
-        if not alive() or time.monotonic() > deadline:
-            raise ConfigError(f"{url}: the server did not become ready in {STARTUP_S:g} s")
-        time.sleep(LOOK_S)
-
-
 def is_ready(url: str) -> bool:
     """Whether `GET /ready` says so now."""
     try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=5):
+        with _DIRECT.open(f"{url}/ready", timeout=5):
             return True
     except OSError:
         return False
@@ -168,16 +127,6 @@ def is_running(pid: int) -> bool:
     return _parent(Path(f"/proc/{pid}/stat")) is not None
 
 
-def _parent(stat: Path) -> int | None:
-    """The parent of a process that runs; None for others."""
-    try:
-        # The name of the program, in parentheses, may have spaces and parentheses in it.
-        state, parent = stat.read_text().rsplit(")", 1)[1].split()[:2]
-    except OSError:
-        return None
-    return None if state in "ZX" else int(parent)
-
-
 def model_workers_of(pid: int) -> list[int]:
     """The processes of a server that translate."""
     found = []
@@ -195,3 +144,56 @@ def resident_bytes(pid: int) -> int:
         with suppress(OSError):  # gone meanwhile
             total += int(Path(f"/proc/{each}/statm").read_text().split()[1])
     return total * os.sysconf("SC_PAGE_SIZE")
+
+
+def _start(
+    arguments: Sequence[str], log: IO[bytes], workers: int, cpus: Collection[int]
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "scripts.serve", "--host=127.0.0.1", "--port=0", *arguments]
+    environment = os.environ | {"MT_WORKERS": str(workers)}
+    with pinned(cpus):
+        # Into a file: nobody has to read a file, so its log costs the generator nothing.
+        return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    """The address that the server prints."""
+    deadline = time.monotonic() + STARTUP_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if (found := re.search(rb"http://127\.0\.0\.1:\d+", _text(log))) is not None:
+            return found[0].decode()
+        time.sleep(LOOK_S)
+    last = _text(log).decode(errors="replace").strip().rsplit("\n", 1)[-1]
+    raise ConfigError(f"the server did not start: {last or process.poll()}")
+
+
+def _text(log: IO[bytes]) -> bytes:
+    # Not by seeking: the server writes where this file object stands.
+    return os.pread(log.fileno(), 100_000, 0)
+
+
+def _wait_until_ready(url: str, alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STARTUP_S
+    while not is_ready(url):
+        if not alive() or time.monotonic() > deadline:
+            raise ConfigError(f"{url}: the server did not become ready in {STARTUP_S:g} s")
+        time.sleep(LOOK_S)
+
+
+def _parent(stat: Path) -> int | None:
+    """The parent of a process that runs; None for others."""
+    try:
+        # The name of the program, in parentheses, may have spaces and parentheses in it.
+        state, parent = stat.read_text().rsplit(")", 1)[1].split()[:2]
+    except OSError:
+        return None
+    return None if state in "ZX" else int(parent)

@@ -164,6 +164,19 @@ class _Crowd:
         self._cpu_s += time.process_time() - started
         return found
 
+    def row(self, rates: Sequence[float], library: Sequence[float]) -> dict[str, Any]:
+        """What came of it in all rounds; rates are compared within a round."""
+        return {
+            "clients": self._clients,
+            **milliseconds(self._answers),
+            "per_s": spread(rates),
+            "to_library": statistics.median(
+                mine / its for mine, its in zip(rates, library, strict=True)
+            ),
+            "outcomes": outcomes(self._answers),
+            "generator": generator_of(self._answers, self._cpu_s, self._seconds * len(rates)),
+        }
+
     async def _ask(self) -> float:
         clock = asyncio.get_running_loop().time
         async with Client(self._sides.url) as client:
@@ -177,16 +190,3 @@ class _Crowd:
             )
         self._answers += answers
         return rate(answers, begun, self._seconds)
-
-    def row(self, rates: Sequence[float], library: Sequence[float]) -> dict[str, Any]:
-        """What came of it in all rounds; rates are compared within a round."""
-        return {
-            "clients": self._clients,
-            **milliseconds(self._answers),
-            "per_s": spread(rates),
-            "to_library": statistics.median(
-                mine / its for mine, its in zip(rates, library, strict=True)
-            ),
-            "outcomes": outcomes(self._answers),
-            "generator": generator_of(self._answers, self._cpu_s, self._seconds * len(rates)),
-        }

@@ -162,6 +162,23 @@ def measure_training(
     }
 
 
+def training_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, a row for each system."""
+    compared = [row["system"] for row in record["systems"]]
+    header = ["system", "tokens/s", "low", "high", *(f"x {name}" for name in compared)]
+    header += ["limit GFLOP/s", "of limit"]
+    return header, [
+        [
+            row["system"],
+            *(f"{row['tokens_per_s'][part]:,.0f}" for part in ("median", "low", "high")),
+            *(f"{row['times_as_fast'][name]:.2f}" for name in compared),
+            f"{row['limit_gflops']:.0f}",
+            f"{row['share_of_limit']:.0%}",
+        ]
+        for row in record["systems"]
+    ]
+
+
 def _batches(corpus: Corpus, batch_tokens: int) -> list[Pairs]:
     return [
         Pairs(
@@ -186,20 +203,3 @@ def _count(part: Sequence[Pairs]) -> tuple[int, int]:
 def _products(source: int, target: int, work: Work) -> int:
     """Multiply-adds of forward and backward pass: the second has two products for each."""
     return 3 * (source * work.source + target * work.target)
-
-
-def training_table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, a row for each system."""
-    compared = [row["system"] for row in record["systems"]]
-    header = ["system", "tokens/s", "low", "high", *(f"x {name}" for name in compared)]
-    header += ["limit GFLOP/s", "of limit"]
-    return header, [
-        [
-            row["system"],
-            *(f"{row['tokens_per_s'][part]:,.0f}" for part in ("median", "low", "high")),
-            *(f"{row['times_as_fast'][name]:.2f}" for name in compared),
-            f"{row['limit_gflops']:.0f}",
-            f"{row['share_of_limit']:.0%}",
-        ]
-        for row in record["systems"]
-    ]

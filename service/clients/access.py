@@ -69,14 +69,7 @@ class Admission:
     @property
     def headers(self) -> dict[str, str]:
         """What the answer tells of the limit a minute; nothing if there is none."""
-        if self.allowance is None:
-            return {}
-        limit, remaining, reset_s = map(str, self.allowance)
-        return {
-            "RateLimit-Limit": limit,
-            "RateLimit-Remaining": remaining,
-            "RateLimit-Reset": reset_s,
-        }
+        return self.allowance.headers if self.allowance else {}
 
     def hand_out(self, characters: int) -> None:
         """Note what the client gets before the rest; it is charged for, whatever becomes of that.

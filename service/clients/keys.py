@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +29,15 @@ log = logging.getLogger("mt.service")
 
 ANONYMOUS = "anonymous"
 """The name of every client where no keys are asked for; no key may have it."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Key(Options):
     """One key, as the file holds it."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")
-    """Whose key it is: up to 64 letters, digits and . _ @ -. Usage is counted under this name, so
-    a new key under the name of a removed one goes on from its count."""
+    name: str
+    """Whose key it is: up to 64 of A-Z a-z 0-9 . _ @ -, a letter or digit first. Usage is counted
+    under this name, so a new key under the name of a removed one goes on from its count."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the key, hexadecimal."""
     characters_per_minute: int | None = Field(None, ge=0, le=10**9)
@@ -45,7 +48,9 @@ class Key(Options):
 
     @field_validator("name")
     @classmethod
-    def _not_reserved(cls, name: str) -> str:
+    def _allowed(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("a name has up to 64 of A-Z a-z 0-9 . _ @ -, a letter or digit first")
         if name == ANONYMOUS:
             raise ValueError(f'"{ANONYMOUS}" is the name of clients without keys')
         return name
@@ -129,6 +134,8 @@ def read_keys(path: Path) -> KeyFile:
         ConfigError: it is missing or damaged; one line that names the file and the entry.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a device may have no end
+            raise ConfigError(f"{path} is not a regular file")
         return KeyFile.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error

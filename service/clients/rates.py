@@ -38,6 +38,12 @@ class Allowance(NamedTuple):
     reset_s: int
     """Whole seconds after which, if no more is sent, the limit is there in full."""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an answer tells of it."""
+        names = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+        return dict(zip(names, map(str, self), strict=True))
+
 
 class Window(NamedTuple):
     """What a client has sent, as the storage of `limits` tells it."""
@@ -90,16 +96,14 @@ class Rates:
         window = Window(
             *await self._storage.get_sliding_window(minute.key_for(client), MINUTE_S),
         )
+        left = Allowance(limit, remaining(window, limit), seconds_until_room(window, limit, limit))
         if not taken:
             wait_s = seconds_until_room(window, characters, limit)
             message = f"{limit} characters a minute are accepted, try again in {wait_s} s"
-            raise ServiceError(Kind.RATE_LIMITED, message, retry_after_s=wait_s)
-        return Allowance(limit, remaining(window, limit), seconds_until_room(window, limit, limit))
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            await self.forget_expired()
+            raise ServiceError(
+                Kind.RATE_LIMITED, message, retry_after_s=wait_s, headers=left.headers
+            )
+        return left
 
     async def forget_expired(self) -> None:
         """Forget clients whose characters do not count any more."""
@@ -107,6 +111,11 @@ class Rates:
             await self._storage.get(client)  # forgets it if it is time
             if number % SWEEP_CLIENTS == 0:
                 await asyncio.sleep(0)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await self.forget_expired()
 
 
 def remaining(window: Window, limit: int) -> int:

@@ -11,8 +11,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from mt.config import did_you_mean
 from service.descriptions import of_server
-from service.parameters import clean
+from service.parameters import LONGEST_NAME, clean
+
+UNKNOWN_FIELD = "unknown_field"
+"""Type of an error whose context has the field's name."""
 
 
 class Body(BaseModel):
@@ -24,14 +28,26 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _whole_numbers(cls, fields: Any) -> Any:
+    def _read(cls, fields: Any) -> Any:
         """JSON has one kind of number: 5.0 is as whole as 5."""
-        if not isinstance(fields, dict):
+        if isinstance(fields, cls):
             return fields
+        if not isinstance(fields, dict):
+            raise PydanticCustomError("object", "Input should be an object")
+        # Of many the first is enough; pydantic would tell of each, which takes a second of 190,000.
+        for name in fields:
+            if name not in cls.model_fields:
+                raise _unknown(name, list(cls.model_fields))
         return {
             name: int(value) if isinstance(value, float) and value.is_integer() else value
             for name, value in fields.items()
         }
+
+
+def _unknown(name: str, known: list[str]) -> PydanticCustomError:
+    name = clean(name)[:LONGEST_NAME]
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+    return PydanticCustomError(UNKNOWN_FIELD, "unknown field; {hint}", {"name": name, "hint": hint})
 
 
 def _read_texts(value: object) -> list[str]:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from mt.config import SearchConfig
 from mt.questions import asked_of
 from service.errors import Kind, ServiceError
+from service.native.fields import UNKNOWN_FIELD
 from service.native.schemas import AnswerRequest, TranslateRequest
 from service.parameters import is_json, read_json_object
 from service.server import Server
@@ -77,13 +78,23 @@ def read_questions(asked: AnswerRequest, server: Server) -> Job:
     model = server.translation.catalogue.answering_model(asked.model)
     limits = server.settings
     # Before story and questions are put together, which multiplies what a body may hold.
-    _check("questions", "the number of questions", len(asked.questions), limits.batch_limit)
-    _check("story", "the length of the story", len(asked.story or ""), limits.char_limit)
+    check_size("questions", "the number of questions", len(asked.questions), limits.batch_limit)
+    check_size("story", "the length of the story", len(asked.story or ""), limits.char_limit)
     texts = [asked_of(question, asked.story or "") for question in asked.questions]
     longest = max(map(len, texts), default=0)
     what = "the length of a question" + " and the story together" * bool(asked.story)
-    _check("questions", what, longest, limits.char_limit)
+    check_size("questions", what, longest, limits.char_limit)
     return Job(texts, model.source, model.target, model)
+
+
+def check_size(field: str, what: str, size: int, limit: int) -> None:
+    """Refuse a field that is larger than the server allows.
+
+    Raises:
+        ServiceError: INVALID_REQUEST.
+    """
+    if size > limit:
+        raise _invalid(field, f"{what} is {size}, more than the {limit} allowed here")
 
 
 def _languages(
@@ -91,12 +102,18 @@ def _languages(
 ) -> tuple[str | None, str, Model | None]:
     """Source, if it is not to be detected; target; and the model, if there is no choice."""
     source = None
-    if asked.source is not None and asked.source.strip().lower() != AUTO:
+    detect = asked.source is not None and asked.source.strip().lower() == AUTO
+    if asked.source is not None and not detect:
         source = _language(asked.source, "source", catalogue)
     target = None if asked.target is None else _language(asked.target, "target", catalogue)
     if asked.model is None and target is not None:
         return source, target, None
     model = catalogue.default if asked.model is None else catalogue.model(asked.model)
+    if detect:
+        raise _invalid(
+            "source",
+            f"{AUTO} needs a target and no model: {model.name} takes texts for {model.source}",
+        )
     for field, given, own in (("source", source, model.source), ("target", target, model.target)):
         if given not in (None, own):
             raise ServiceError(
@@ -170,18 +187,15 @@ def _check_limits(asked: TranslateRequest, settings: Settings) -> None:
         ("search.beam_size", "beam_size", beam_size, settings.max_beam_size),
     )
     for field, what, size, limit in limits:
-        _check(field, what, size, limit)
-
-
-def _check(field: str, what: str, size: int, limit: int) -> None:
-    if size > limit:
-        raise _invalid(field, f"{what} is {size}, more than the {limit} allowed here")
+        check_size(field, what, size, limit)
 
 
 def _refusal(error: ValidationError, within: str | None = None) -> ServiceError:
     mistake = error.errors(include_url=False, include_input=False)[0]
-    places = [shortened(str(place)) for place in (within, *mistake["loc"]) if place is not None]
-    field = ".".join(places)
+    places = [within, *mistake["loc"]]
+    if mistake["type"] == UNKNOWN_FIELD:
+        places.append(mistake["ctx"]["name"])
+    field = ".".join(shortened(str(place)) for place in places if place is not None)
     # What pydantic puts before the message of a check of our own says nothing to a client.
     return _invalid(field, mistake["msg"].removeprefix("Value error, "))
 

@@ -69,8 +69,8 @@ class TranslateRequest(Body):
     texts: Texts
     """A text, or a list of texts."""
     source: Source | None = None
-    """Language of the texts; null or "auto" has that of each text detected. Upper case and a
-    region ("de-DE") do no harm."""
+    """Language of the texts; null or "auto" has that of each text detected, unless a model decides:
+    then null is its source, and "auto" refused. Upper case and a region ("de-DE") do no harm."""
     target: Target | None = None
     """Language to translate to; written like `source`."""
     model: ModelName | None = None

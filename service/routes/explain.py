@@ -11,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.descriptions import request_body
-from service.errors import Kind, ServiceError
 from service.explaining.schemas import ExplainRequest, Explanation
-from service.native.reading import read_request
+from service.native.reading import check_size, read_request
 from service.native.schemas import REFUSALS
-from service.server import Server, ServerOf
+from service.server import ServerOf
 from service.telemetry.observability import record_of
 from service.waiting import answer_while_wanted, receive_in_time
 
@@ -35,20 +34,11 @@ async def explain(request: Request, server: ServerOf) -> Response:
     client = server.identify(request, None)
     record = record_of(request)
     record.n, record.chars = 1, len(asked.text)
-    folder = _folder(asked, server)
+    check_size("text", "the length", len(asked.text), server.settings.char_limit)
+    catalogue = server.translation.catalogue
+    model = catalogue.default if asked.model is None else catalogue.model(asked.model)
     with await server.access.admit(client, len(asked.text)) as admission:
-        work = server.explaining.explain(folder, asked.text, full=asked.full)
+        work = server.explaining.explain(str(model.folder), asked.text, full=asked.full)
         explanation = await answer_while_wanted(request, work, deadline)
         admission.charge()
     return Response(explanation, media_type="application/json", headers=admission.headers)
-
-
-def _folder(asked: ExplainRequest, server: Server) -> str:
-    """That of the model; raises ServiceError if it is not served, or the text is too long."""
-    limit = server.settings.char_limit
-    if len(asked.text) > limit:
-        message = f"text: the length is {len(asked.text)}, more than the {limit} allowed here"
-        raise ServiceError(Kind.INVALID_REQUEST, message, field="text")
-    catalogue = server.translation.catalogue
-    model = catalogue.default if asked.model is None else catalogue.model(asked.model)
-    return str(model.folder)

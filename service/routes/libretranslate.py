@@ -6,6 +6,7 @@ translated: `service.texts.passage` does, for every wire.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,10 +33,12 @@ from service.schemas import (
 )
 from service.server import Server, ServerOf, carry_out
 from service.settings import Settings
+from service.telemetry.observability import record_of
 from service.texts.catalogue import shortened
 from service.texts.cutting import Style
 from service.texts.jobs import AUTO, Answer, Job, Rescoring
 from service.texts.languages import language_name
+from service.texts.passage import CUT_ASIDE
 from service.waiting import receive_in_time
 from service.workers.work import Options
 
@@ -75,13 +78,17 @@ async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     """The languages served that a text may be in, likeliest first."""
     deadline = server.deadline()
     parameters = await _receive(request, DetectBody, deadline)
-    server.identify(request, _key(parameters))
+    client = server.identify(request, _key(parameters))
     _check_present(parameters, "q")
     (text,) = _read_texts([parameters["q"]], server.settings)
-    return [
-        DetectedLanguage(confidence=each.confidence, language=each.language)
-        for each in server.translation.ways.detect(text)
-    ]
+    record = record_of(request)
+    record.n, record.chars = 1, len(text)
+    # It counts towards the limit a minute, and is not charged.
+    with await server.access.admit(client, len(text)):
+        detect = server.translation.ways.detect
+        aside = len(text) > CUT_ASIDE
+        found = await asyncio.to_thread(detect, text) if aside else detect(text)
+    return [DetectedLanguage(confidence=each.confidence, language=each.language) for each in found]
 
 
 @router.get("/languages")

@@ -32,6 +32,10 @@ SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")
 ACCESS_LOGGER = "uvicorn.access"
 HIDDEN = "*"
 
+# Anything that is no JSON is shown by its type, since its repr could hold a text.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=lambda value: type(value).__name__)
+_VARIABLE = re.compile(r"""[\n"'`<>(){}\[\]:].*""", re.DOTALL)
+
 
 def configure_logging(level: int = logging.INFO, *, console: bool | None = None) -> None:
     """Send whatever this process logs, warns of or dies of through one formatter.
@@ -57,6 +61,22 @@ def configure_logging(level: int = logging.INFO, *, console: bool | None = None)
     sys.excepthook = _report_uncaught
     threading.excepthook = _report_thread
     sys.unraisablehook = _report_unraisable
+
+
+def constant_part(record: logging.LogRecord) -> str:
+    """A message without what it may quote from a client.
+
+    Of the arguments numbers are kept; others become "*". A message that came without arguments may
+    have been put together before, so it ends at the first thing that looks quoted.
+    """
+    if not isinstance(record.msg, str):
+        return type(record.msg).__name__
+    if not record.args:
+        return _VARIABLE.sub("", record.msg).strip() or HIDDEN
+    try:
+        return (record.msg % _numbers(record.args)).strip()
+    except (TypeError, ValueError, KeyError):  # arguments that do not fit the template
+        return record.msg
 
 
 class _StandardError:
@@ -92,10 +112,6 @@ def _exception(exc_info: object) -> BaseException | None:
         error = exc_info[1]
         return error if isinstance(error, BaseException) else None
     return sys.exc_info()[1] if exc_info else None
-
-
-# Anything that is no JSON is shown by its type, since its repr could hold a text.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), default=lambda value: type(value).__name__)
 
 
 def _as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
@@ -154,25 +170,6 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # arguments that do not fit the template
         return str(record.msg)
-
-
-_VARIABLE = re.compile(r"""[\n"'`<>(){}\[\]:].*""", re.DOTALL)
-
-
-def constant_part(record: logging.LogRecord) -> str:
-    """A message without what it may quote from a client.
-
-    Of the arguments numbers are kept; others become "*". A message that came without arguments may
-    have been put together before, so it ends at the first thing that looks quoted.
-    """
-    if not isinstance(record.msg, str):
-        return type(record.msg).__name__
-    if not record.args:
-        return _VARIABLE.sub("", record.msg).strip() or HIDDEN
-    try:
-        return (record.msg % _numbers(record.args)).strip()
-    except (TypeError, ValueError, KeyError):  # arguments that do not fit the template
-        return record.msg
 
 
 def _numbers(arguments: tuple[object, ...] | Mapping[str, object]) -> object:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import Kind
 from service.telemetry.metrics import OTHER_ROUTE, Metrics, known_method
 from service.telemetry.route_templates import RouteTemplates
+from service.waiting import CLIENT_GONE
 
 REQUEST_ID_HEADER = b"x-request-id"
 ALLOWED_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -100,7 +101,7 @@ class Observability:
         record = RequestRecord(_request_id(scope))
         scope.setdefault("state", {}).update(record=record, request_id=record.request_id)
         templates = self._templates_of(scope)  # before a mounted app takes the place of ours
-        exchange = _Exchange(receive, send, record.request_id)
+        exchange = _Exchange(receive, send, scope["state"])
         self._metrics.request_started()
         failure: BaseException | None = None
         try:
@@ -151,13 +152,14 @@ class Observability:
 class _Exchange:
     """The messages of one request, passed on as they come."""
 
-    def __init__(self, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, receive: Receive, send: Send, state: Mapping[str, Any]) -> None:
         self.left = False
         """Whether the client is known to have left."""
         self.begun = False
         self._receive = receive
         self._send = send
-        self._header = (REQUEST_ID_HEADER, request_id.encode())
+        self._state = state
+        self._header = (REQUEST_ID_HEADER, state["request_id"].encode())
         self._status = FAILED
         self._started = time.perf_counter()
         self._ended: float | None = None
@@ -169,6 +171,11 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        if CLIENT_GONE in self._state:
+            self.left = True
+            if self.begun:  # a stream would go on for ever
+                raise ClientDisconnect
+            return
         last = False
         if message["type"] == "http.response.start":
             self.begun, self._status = True, message["status"]

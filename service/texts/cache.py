@@ -1,8 +1,7 @@
 """Translations of segments, kept for when they are asked for again.
 
 Knows a bound in bytes, and drops what was not used for longest. Does not know what makes two
-requests the same: that is the key's business, which has the model's hash, the options and the exact
-segment in it.
+requests the same: that is the key's business.
 """
 
 from __future__ import annotations

@@ -248,7 +248,9 @@ def _folders(settings: Settings) -> list[Path]:
     parent = settings.models or BUNDLED_MODELS
     if not parent.is_dir():
         raise ConfigError(f"MT_MODELS: {parent} is not a folder")
-    return sorted(path.parent for path in parent.glob(f"*/{MANIFEST}"))
+    if not (found := sorted(path.parent for path in parent.glob(f"*/{MANIFEST}"))):
+        raise ConfigError(f"MT_MODELS: there is no model folder in {parent}")
+    return found
 
 
 def _named_folder(path: Path) -> Path:

@@ -21,7 +21,7 @@ from service.texts.catalogue import Way
 from service.texts.cutting import Cut, cut, read_markup
 from service.texts.jobs import Answer, Job, Outcome, Progress, Rescoring, Segment
 from service.texts.memory import TranslationMemory
-from service.texts.sharing import Done, Found, Origin, Sharing, give_way
+from service.texts.sharing import Done, Found, JointWork, Origin, Sharing, give_way
 from service.texts.ways import Ways
 from service.workers.work import Options
 
@@ -29,20 +29,6 @@ CUT_ASIDE = 20_000
 """Characters from which on texts are cut on a thread of their own, after a millisecond or two."""
 MARKUP_EFFORT = 10
 """What it costs to cut a character of markup, in characters of plain text."""
-
-
-@dataclass
-class _Piece:
-    """A text on its way."""
-
-    text: str
-    cut: Cut
-    source: str
-    detection: Detection | None = None
-    way: Way | None = None
-    refusal: ServiceError | None = None
-    """Why there is no way."""
-    found: dict[int, Found | ServiceError] = field(default_factory=dict)
 
 
 class Passage:
@@ -76,11 +62,12 @@ class Passage:
         aside = effort * sum(map(len, job.texts)) > CUT_ASIDE
         pieces = await asyncio.to_thread(self._prepare, job) if aside else self._prepare(job)
         kinds = dict.fromkeys((piece.way, piece.cut.wants_links) for piece in pieces if piece.way)
-        work = [self._translate_alike(kind, pieces, job.options, progress) for kind in kinds]
-        if len(work) == 1:
-            await work[0]
+        work = self._sharing.in_parts(len(kinds))
+        parts = [self._translate_alike(kind, pieces, job.options, work, progress) for kind in kinds]
+        if len(parts) == 1:
+            await parts[0]
         else:
-            await _together(*work)
+            await _together(*parts)
         return await asyncio.to_thread(_answers, pieces) if aside else _answers(pieces)
 
     def _prepare(self, job: Job) -> list[_Piece]:
@@ -120,6 +107,7 @@ class Passage:
         kind: tuple[Way, bool],
         pieces: Sequence[_Piece],
         options: Options,
+        work: JointWork,
         progress: Progress | None,
     ) -> None:
         """Translate the segments of all texts that go one way, and want links of words or not."""
@@ -146,7 +134,7 @@ class Passage:
         segments = [pieces[number].cut.segments[place] for number, place in unknown]
         options = options._replace(links=links)
         await self._search(
-            way, options, segments, lambda index, outcome: note(*unknown[index], outcome)
+            way, options, segments, work, lambda index, outcome: note(*unknown[index], outcome)
         )
 
     def _remembered(self, way: Way, segment: str) -> str | None:
@@ -156,15 +144,15 @@ class Passage:
         return self._memory.find(way.source, way.target, segment)
 
     async def _search(
-        self, way: Way, options: Options, segments: Sequence[str], done: Done
+        self, way: Way, options: Options, segments: Sequence[str], work: JointWork, done: Done
     ) -> None:
         if way.pivot is None:
             options = _by_rescorer(options, way, 0)
-            await self._sharing.translate(way.models[0], options, segments, done=done)
+            await self._sharing.translate(way.models[0], options, segments, work=work, done=done)
             return
         first, second = way.models
         usual = _by_rescorer(Options(links=options.links), way, 0)
-        middle = await self._sharing.translate(first, usual, segments, hops=2)
+        middle = await self._sharing.translate(first, usual, segments, work=work, hops=2)
         halfway: list[tuple[int, Found]] = []
         for index, outcome in enumerate(middle):
             if isinstance(outcome, Found):
@@ -178,7 +166,21 @@ class Passage:
 
         texts = [before.translation.text for _, before in halfway]
         options = _by_rescorer(options, way, 1)
-        await self._sharing.translate(second, options, texts, hops=0, done=done_twice)
+        await self._sharing.translate(second, options, texts, work=None, done=done_twice)
+
+
+@dataclass
+class _Piece:
+    """A text on its way."""
+
+    text: str
+    cut: Cut
+    source: str
+    detection: Detection | None = None
+    way: Way | None = None
+    refusal: ServiceError | None = None
+    """Why there is no way."""
+    found: dict[int, Found | ServiceError] = field(default_factory=dict)
 
 
 def _by_rescorer(options: Options, way: Way, leg: int) -> Options:

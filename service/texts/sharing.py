@@ -32,6 +32,13 @@ class Origin(StrEnum):
     """From the translation memory."""
 
 
+class Load(NamedTuple):
+    """What segments cost that are to be translated, and how long they are, in characters."""
+
+    cost: float = 0.0
+    characters: int = 0
+
+
 class Found(NamedTuple):
     """The translation of a segment."""
 
@@ -48,11 +55,49 @@ RESCORED_EFFORT = 2.1
 SEGMENTS_A_TURN = 500
 """Segments looked at before others get their turn on the event loop, a few milliseconds."""
 Key = tuple[str, Options, str]
-"""What makes two wishes the same: the SHA-256 of the model's weights, options, exact segment."""
+"""What makes two wishes the same: the model's name, options, exact segment. No hash of weights:
+folders of the same weights may have other options of their own."""
 Outcome = Found | ServiceError
 """Each segment succeeds or fails by itself."""
 Done = Callable[[int, Outcome], None]
 """Told the index of each segment and its outcome as soon as they are there, in order."""
+
+
+class JointWork:
+    """The work of one request in so many parts, admitted as a whole or not at all.
+
+    Args:
+        queue: says whether it can be done in time.
+        parts: how many there are; each says once what it will cost.
+    """
+
+    def __init__(self, queue: WorkQueue, parts: int) -> None:
+        self._queue = queue
+        self._missing = parts
+        self._load = Load()
+        self._admitted: asyncio.Future[None] = asyncio.Future()
+
+    async def admit(self, load: Load) -> None:
+        """Say what a part will cost, and wait until all have.
+
+        Raises:
+            ServiceError: TOO_LARGE or OVERLOADED.
+        """
+        whole = self._load
+        self._load = Load(whole.cost + load.cost, whole.characters + load.characters)
+        self._missing -= 1
+        if not self._missing:
+            self._decide()
+        await self._admitted
+
+    def _decide(self) -> None:
+        try:
+            if self._load.cost:
+                self._queue.admit(*self._load)
+        except ServiceError as error:
+            self._admitted.set_exception(error)
+        else:
+            self._admitted.set_result(None)
 
 
 class Sharing:
@@ -64,12 +109,17 @@ class Sharing:
         self._metrics = metrics
         self._open: dict[Key, Task] = {}
 
+    def in_parts(self, parts: int) -> JointWork:
+        """A request that comes in so many calls of `translate`, or so many at a time."""
+        return JointWork(self._queue, parts)
+
     async def translate(
         self,
         model: Model,
         options: Options,
         segments: Sequence[str],
         *,
+        work: JointWork | None,
         hops: int = 1,
         done: Done | None = None,
     ) -> list[Outcome]:
@@ -78,20 +128,21 @@ class Sharing:
         If the caller is cancelled, what nobody else wants gives its place in the queue back.
 
         Args:
-            hops: how often segments like these will come with this request, for what is admitted;
-                0 if they were admitted before.
+            work: what this is a part of; None if it was admitted before.
+            hops: how often segments like these will come with this request, for what is admitted.
 
         Raises:
             ServiceError: TOO_LARGE or OVERLOADED.
         """
         effort = model_effort(model, options)
-        keys = [(model.sha256, options, segment) for segment in segments]
+        keys = [(model.name, options, segment) for segment in segments]
         with self._wanted() as tasks:
-            kept, cost = await self._find(keys, effort, tasks)
-            if hops and cost:
-                self._queue.admit(hops * cost)
+            kept, load = await self._find(keys, effort, tasks)
+            if work is not None:
+                await work.admit(load._replace(cost=hops * load.cost))
             own = await self._begin(model, effort, keys, kept, tasks)
-            self._count(len(keys) - len(tasks), len(tasks), len(own))
+            joined = sum(task not in own for task in tasks.values())
+            self._count(len(keys) - len(tasks), len(tasks), joined)
             outcomes: list[Outcome] = []
             for index, each in enumerate(kept):
                 if each is not None:
@@ -106,20 +157,20 @@ class Sharing:
 
     def _kept(self, key: Key) -> SegmentTranslation | None:
         """What the cache has; words that are linked too do no harm."""
-        identity, options, segment = key
-        linked = identity, options._replace(links=True), segment
+        model, options, segment = key
+        linked = model, options._replace(links=True), segment
         return self._cache.get(key) or (None if options.links else self._cache.get(linked))
 
     async def _find(
         self, keys: Sequence[Key], effort: float, tasks: dict[int, Task]
-    ) -> tuple[list[SegmentTranslation | None], float]:
-        """What the cache has of each segment; and the cost of those that are to be begun.
+    ) -> tuple[list[SegmentTranslation | None], Load]:
+        """What the cache has of each segment; and the load of those that are to be begun.
 
         Joins the tasks of segments in flight, and makes none.
         """
         kept: list[SegmentTranslation | None] = []
         new: set[Key] = set()
-        cost = 0.0
+        cost, characters = 0.0, 0
         for index, key in enumerate(keys):
             kept.append(self._kept(key))
             if kept[-1] is None:
@@ -128,8 +179,9 @@ class Sharing:
                 elif key not in new:
                     new.add(key)
                     cost += cost_of(key[-1], effort)
+                    characters += len(key[-1])
             await give_way(index)
-        return kept, cost
+        return kept, Load(cost, characters)
 
     async def _begin(
         self,
@@ -173,9 +225,9 @@ class Sharing:
             for task in tasks.values():
                 self._queue.leave(task)
 
-    def _count(self, kept: int, tasks: int, new: int) -> None:
+    def _count(self, kept: int, tasks: int, joined: int) -> None:
         self._metrics.cache_asked(hits=kept, misses=tasks)
-        self._metrics.shared(tasks - new)
+        self._metrics.shared(joined)
 
 
 async def give_way(index: int) -> None:

@@ -87,7 +87,7 @@ class TranslationService:
 
     def start(self) -> None:
         """Start the workers, without waiting for them."""
-        self._metrics.watch_queue(lambda: len(self.queue), lambda: self.queue.wait_s)
+        self._metrics.watch_queue(lambda: len(self.queue), lambda: self.queue.waiting_s)
         self._metrics.watch_workers(self.pool.count)
         self.pool.start()
 

@@ -122,8 +122,14 @@ class Pool:
 
     async def _work(self, worker: Worker) -> None:
         """Raises: WorkerLostError. Returns once the queue is closed and empty."""
-        while batch := await self._queue.take(worker.stop):
-            await self._translate(worker, batch)
+        ended = asyncio.create_task(worker.ended())
+        try:
+            while batch := await self._queue.take(worker.stop, ended):
+                await self._translate(worker, batch)
+            if ended.done():
+                raise WorkerLostError("it has ended")
+        finally:
+            ended.cancel()
 
     async def _translate(self, worker: Worker, batch: Sequence[Task]) -> None:
         seconds = None

@@ -51,6 +51,9 @@ class Worker(Protocol):
     def stop(self) -> None:
         """Have the batch at hand answered at once, whatever the answer; else do nothing."""
 
+    async def ended(self) -> None:
+        """Wait until there is nobody to translate any more."""
+
     async def end(self) -> None:
         """End it at once, whatever it does; also if it has ended already."""
 
@@ -98,6 +101,9 @@ class ModelProcess:
     def stop(self) -> None:
         with suppress(ConnectionError):
             input_of(self._process).write(frame(STOP))
+
+    async def ended(self) -> None:
+        await self._process.wait()
 
     async def end(self) -> None:
         await end_child(self._process)

@@ -60,24 +60,6 @@ class Task:
         return cost_of(self.segment, self.effort)
 
 
-@dataclass
-class _Pace:
-    """Seconds that characters take, by those of late."""
-
-    seconds: float = 0.0
-    characters: float = 0.0
-
-    def note(self, cost: float, seconds: float) -> None:
-        kept = math.exp(-cost / REMEMBERED_CHARACTERS)
-        self.seconds = kept * self.seconds + seconds
-        self.characters = kept * self.characters + cost
-
-    @property
-    def value(self) -> float:
-        """Seconds a character; at least one was noted."""
-        return self.seconds / self.characters
-
-
 class WorkQueue:
     """The tasks that wait.
 
@@ -117,13 +99,22 @@ class WorkQueue:
         return self._seconds(self._waiting + self._in_work, self._pace.value)
 
     @property
+    def waiting_s(self) -> float:
+        """Seconds of work that no worker has begun, as far as can be told."""
+        return self._seconds(self._waiting, self._pace.value)
+
+    @property
     def busy_s(self) -> int | None:
         """Whole seconds to wait before anything more is accepted, or None if something is."""
         late = self.wait_s - self._max_wait_s
         return self._come_again_s(late) if late > 0 else None
 
-    def admit(self, cost: float) -> None:
-        """Whether work of that cost, in characters, can be done in time.
+    def admit(self, cost: float, characters: int) -> None:
+        """Whether work of that cost can be done in time.
+
+        Args:
+            cost: as of `Task`s, the sum.
+            characters: how long its segments are, for what a client is told.
 
         Raises:
             ServiceError: TOO_LARGE, it could not be done by an idle server either; OVERLOADED.
@@ -132,7 +123,7 @@ class WorkQueue:
         paces = [pace.value for pace in self._large.values()]
         least_s = self._seconds(cost, min(paces, default=0.0))
         if least_s > self._deadline_s and cost > self._batch_characters:
-            fitting = int(cost * self._deadline_s / least_s)
+            fitting = int(characters * self._deadline_s / least_s)
             raise ServiceError(
                 Kind.TOO_LARGE,
                 f"this takes about {least_s:.0f} s of the {self._deadline_s:g} s there are; "
@@ -164,17 +155,26 @@ class WorkQueue:
                 each.future.cancel()  # so that nobody comes to want it after all
             task.stop()
 
-    async def take(self, stop: Callable[[], None] | None = None) -> list[Task]:
+    async def take(
+        self,
+        stop: Callable[[], None] | None = None,
+        gone: asyncio.Future[None] | None = None,
+    ) -> list[Task]:
         """The next batch, as soon as there is one; empty once the queue is closed and empty.
 
         Args:
             stop: told when nobody wants any of the batch any more, whose futures are cancelled
                 then; without it the batch is done all the same.
+            gone: once it is done nobody can work on a batch any more, and none is given.
         """
+        gone = gone or asyncio.get_running_loop().create_future()
         self._takers += 1
         try:
-            while not (batch := self._next_batch()) and not self._closed:
-                await self._woken()
+            batch: list[Task] = []
+            while not gone.done() and not (batch := self._next_batch()) and not self._closed:
+                await self._woken(gone)
+            if gone.done():
+                self._wake(1)  # whoever was not woken, because this one was
             for task in batch:
                 task.batch, task.stop = batch, stop
             return batch
@@ -244,9 +244,15 @@ class WorkQueue:
     def _share(self) -> float:
         return min(self._batch_characters, self._waiting / self._takers)
 
-    async def _woken(self) -> None:
+    async def _woken(self, gone: asyncio.Future[None]) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._idle.append(turn)
+
+        def wake(gone: asyncio.Future[None]) -> None:
+            if not turn.done():
+                turn.set_result(None)
+
+        gone.add_done_callback(wake)
         try:
             await turn
         except asyncio.CancelledError:
@@ -254,6 +260,8 @@ class WorkQueue:
             if turn.done() and not turn.cancelled():
                 self._wake(1)
             raise
+        finally:
+            gone.remove_done_callback(wake)
 
     def _wake(self, count: int) -> None:
         while count > 0 and self._idle:
@@ -280,3 +288,21 @@ def overloaded(retry_after_s: int) -> ServiceError:
 def as_batch(tasks: Sequence[Task]) -> Batch:
     """What a worker is told of tasks; they share model and options."""
     return Batch(tasks[0].model, tasks[0].options, tuple(task.segment for task in tasks))
+
+
+@dataclass
+class _Pace:
+    """Seconds that characters take, by those of late."""
+
+    seconds: float = 0.0
+    characters: float = 0.0
+
+    def note(self, cost: float, seconds: float) -> None:
+        kept = math.exp(-cost / REMEMBERED_CHARACTERS)
+        self.seconds = kept * self.seconds + seconds
+        self.characters = kept * self.characters + cost
+
+    @property
+    def value(self) -> float:
+        """Seconds a character; at least one was noted."""
+        return self.seconds / self.characters

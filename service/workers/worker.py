@@ -67,18 +67,6 @@ def main() -> None:
             _write(answers, _answer(translate, request))
 
 
-def _load(model: AssignedModel, engine: EngineName) -> Translator:
-    shared = None if model.shared is None else Path(model.shared)
-    translator = Translator.load(model.folder, engine=engine, threads=1, shared=shared)
-    # A training may have stored a better model in the meantime: the server would name the old one
-    # in its answers, and its other workers would go on with that.
-    if translator.identity != model.identity:
-        raise BundleError(
-            f"{model.folder}: this model was replaced since the server started; restart it"
-        )
-    return translator
-
-
 class UnwantedError(Exception):
     """Nobody waits for the batch at hand any more."""
 
@@ -96,6 +84,18 @@ def translate_batch(translate: Translate, batch: Batch) -> list[Outcome]:
         log.warning("a batch failed; its %d segments are tried one by one", len(batch.segments))
     alone = (batch._replace(segments=(segment,)) for segment in batch.segments)
     return [outcome for each in alone for outcome in translate_batch(translate, each)]
+
+
+def _load(model: AssignedModel, engine: EngineName) -> Translator:
+    shared = None if model.shared is None else Path(model.shared)
+    translator = Translator.load(model.folder, engine=engine, threads=1, shared=shared)
+    # A training may have stored a better model in the meantime: the server would name the old one
+    # in its answers, and its other workers would go on with that.
+    if translator.identity != model.identity:
+        raise BundleError(
+            f"{model.folder}: this model was replaced since the server started; restart it"
+        )
+    return translator
 
 
 def _translate_by(translators: Mapping[str, Translator]) -> Translate:

@@ -124,7 +124,12 @@ def test_a_question_that_fails_has_its_error_in_its_place():
         ({"questions": "a", "model": "x"}, 404, "there are small-talk"),
         ({"questions": 7}, 400, "questions: Input should be a string or a list of strings"),
         ({}, 400, "questions: Field required"),
-        ({"questions": "a", "target": "de"}, 400, "target: Extra inputs are not permitted"),
+        (
+            {"questions": "a", "target": "de"},
+            400,
+            "target: unknown field; there are questions, story, model",
+        ),
+        ({"question": "a", "y": 2}, 400, "question: unknown field; did you mean questions?"),
         ({"questions": "a" * 21}, 400, "the length of a question is 21, more than the 20"),
         ({"questions": "a", "story": "b" * 21}, 400, "the length of the story is 21, more than"),
         (

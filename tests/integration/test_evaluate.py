@@ -57,6 +57,15 @@ def score(folder: Path, *arguments: str | Path) -> dict[str, Any]:
     return record
 
 
+def test_a_byte_order_mark_is_no_part_of_a_word(folder: Path, tmp_path: Path) -> None:
+    marked = tmp_path / "marked.en"
+    marked.write_text("\ufeff" + "".join(f"{line}\n" for line in TARGETS), encoding="utf-8")
+
+    assert score(folder, "--translations", marked)["scores"]["bleu"]["value"] == 100
+    record = score(folder, "--reference", marked, "--translations", "half.en")
+    assert record["scores"]["bleu"]["value"] == round(bleu(HALF, TARGETS).value, 2)
+
+
 def test_the_record_holds_scores_of_the_models_own_translations(folder: Path) -> None:
     result = run(
         "evaluate", "--model", folder / "model", "--source", folder / "test.de",

@@ -97,6 +97,13 @@ def test_only_its_owner_may_read_the_file(file):
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+def test_a_file_that_the_service_reads_as_its_group_stays_readable(file):
+    add(file, "ada")
+    file.chmod(0o640)
+    add(file, "bob")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_root_does_not_take_the_file_from_the_service(file):
     add(file, "ada")
@@ -169,7 +176,8 @@ def test_mistakes_are_one_line_and_change_nothing(file, tmp_path):
     before = file.read_bytes()
     for arguments, word in [
         (["add", "ada"], "has a key of ada already"),
-        (["add", "two words"], "name"),
+        (["add", "two words"], "name: a name has up to 64 of A-Z a-z 0-9 . _ @ -"),
+        (["add", "bob", "--character-limit", "1e6"], "(found '1e6')"),
         (["add", "anonymous"], "name of clients without keys"),
         (["add", "bob", "--character-limit", "0"], "character_limit"),
         (["add", "bob", "--characters-per-minute", "-1"], "characters_per_minute"),
@@ -180,6 +188,10 @@ def test_mistakes_are_one_line_and_change_nothing(file, tmp_path):
         assert file.read_bytes() == before
     elsewhere = tmp_path / "missing" / "keys.json"
     assert_mistake(call("keys", "add", "ada", "--file", elsewhere), "No such file")
+
+
+def test_a_device_without_end_is_not_read():
+    assert_mistake(call("keys", "list", "--file", "/dev/zero"), "/dev/zero is not a regular file")
 
 
 def test_a_damaged_file_is_not_written_over(file):

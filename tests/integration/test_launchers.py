@@ -39,6 +39,9 @@ def record(kind):
         lines.write(json.dumps([kind, *args]) + "\\n")
 
 
+setting_up = module in ("venv", "pip") or ("-c" in args and "importlinter" not in args[-1])
+if setting_up and "-I" not in args:
+    sys.exit("would run modules of the folder of whoever calls")
 if module == "venv":
     if "--clear" in args:
         shutil.rmtree(args[-1], ignore_errors=True)
@@ -65,7 +68,7 @@ PYTHON_3_9 = f"""#!{sys.executable} -IS
 import sys
 
 sys.version_info = (3, 9, 18)
-exec(sys.argv[2])  # python -c CODE
+exec(sys.argv[sys.argv.index("-c") + 1])
 """
 
 

@@ -146,7 +146,8 @@ def test_a_beam_bounds_the_alternatives_whatever_the_settings_say():
 def test_json_that_is_no_object_is_refused(body):
     async def conversation(client):
         response = await client.http.post("/translate", content=body, headers=JSON)
-        assert (response.status_code, response.json()) == (400, {"error": "Invalid JSON format"})
+        assert response.status_code == 400
+        assert response.json()["error"].startswith("Invalid JSON format: ")
 
     ask(conversation)
 
@@ -446,3 +447,17 @@ def test_the_router_refuses_in_the_same_shape(method, path, status):
         assert list(response.json()) == ["error"]
 
     ask(conversation)
+
+
+def test_detection_counts_towards_the_limit_a_minute_and_is_not_charged():
+    async def conversation(client):
+        response = await client.http.post("/detect", data={"q": "Guten Morgen, Hund."})
+        assert response.status_code == 200
+        response = await client.http.post("/detect", data={"q": "Wie"})
+        assert response.status_code == 429
+        assert "20 characters a minute" in response.json()["error"]
+        assert response.headers["RateLimit-Remaining"] == "1"
+        anybody = client.server.access.identify({}, None, "127.0.0.1")
+        assert client.server.access.usage(anybody)[0] == 0
+
+    ask(conversation, characters_per_minute=20)

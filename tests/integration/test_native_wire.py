@@ -121,6 +121,21 @@ def test_without_languages_the_default_model_translates():
     assert answer["segments"][0]["provenance"]["models"] == [model_reference("en-de")]
 
 
+@pytest.mark.parametrize("fields", [{}, {"model": "de-en"}, {"model": "de-en", "target": "en"}])
+def test_a_language_is_not_to_be_detected_where_a_model_decides(fields):
+    async def conversation(client):
+        body = {"texts": "Hallo.", "source": "auto", **fields}
+        response = await client.http.post("/v1/translate", json=body)
+        assert response.status_code == 400
+        error = response.json()["error"]
+        assert error["field"] == "source"
+        assert error["message"].endswith(
+            "auto needs a target and no model: de-en takes texts for de"
+        )
+
+    ask(conversation)
+
+
 def test_a_pivot_is_named_with_both_models():
     async def conversation(client):
         (answer,) = await translate(client, "hallo", source="de", target="fr")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import signal
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,15 +72,15 @@ def test_the_record_of_a_run_is_that_of_text_prepared_in_memory(recipe, tmp_path
     config = load_recipe(recipe).data
     tokenizers = read_tokenizers(output / "run")
     corpora = [
-        prepare(*text, tokenizers, config, held_out=count - len(text[0])),
+        prepare(*text, tokenizers, config),
         prepare(*valid, tokenizers, config),
     ]
     digest = hashlib.sha256()
     for side in (side for corpus in corpora for side in (corpus.source, corpus.target)):
         digest.update(side.ids.tobytes() + side.starts.tobytes())
     assert record(output)["text"] == digest.hexdigest()
-    assert FilterReport(**record(output)["filters"]) == corpora[0].report
-    assert asdict(corpora[0].report)["held_out"] == count - len(text[0])
+    expected = replace(corpora[0].report, read=count, held_out=count - len(text[0]))
+    assert FilterReport(**record(output)["filters"]) == expected
 
 
 def test_what_must_not_train_does_not_and_files_have_their_weight(recipe, tmp_path):
@@ -269,6 +269,14 @@ def test_a_folder_of_anything_but_prepared_text_is_refused_and_left_alone(recipe
     with pytest.raises(CorpusError, match="documents: not a folder of prepared text"):
         opened(recipe, tmp_path / "model", prepared=folder)
     assert contents(folder) == {"diary.txt": b"dear"}
+
+
+def test_a_file_is_no_folder_to_prepare_text_in(recipe, tmp_path):
+    file = tmp_path / "text"
+    file.write_text("dear", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"data\.prepared = .*text: .* is a file"):
+        opened(recipe, tmp_path / "model", prepared=file)
+    assert file.read_text(encoding="utf-8") == "dear"
 
 
 # The command

@@ -21,6 +21,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 import tomllib
 import urllib.request
 from collections.abc import Iterator
@@ -224,6 +225,21 @@ def test_options_are_known(command: str) -> None:
     program = get_command(importlib.import_module(f"scripts.{PROGRAMS[name]}").app)
 
     program.make_context(name, arguments).close()
+
+
+def test_the_story_of_a_unit_is_the_bundled_model_s() -> None:
+    text = (ROOT / "scripts" / "README.md").read_text(encoding="utf-8")
+    command = next(command for command in COMMANDS if " --walk " in command)
+    _, *arguments = shlex.split(command)
+
+    said = call("explain", *arguments).stdout.decode()
+    told = textwrap.dedent(text[text.index("    Unit ") : text.index("\nThat unit of the")])
+
+    number = re.compile(r"[-+]?[0-9]+[.][0-9]+|[0-9]+(?=%)")
+    assert number.sub("#", said).split() == number.sub("#", told).split()
+    for found, printed in zip(number.findall(said), number.findall(told), strict=True):
+        last_digit = 0.001 if "." in printed else 1
+        assert float(found) == pytest.approx(float(printed), abs=1.01 * last_digit)
 
 
 @pytest.mark.usefixtures("programs", "_signals")

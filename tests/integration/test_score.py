@@ -80,6 +80,7 @@ def test_several_models_score_together(folder: Path, capsys: pytest.CaptureFixtu
 
     pairs = Translator.load_ensemble(models).score(SOURCES, TARGETS)
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) >= len(pairs) > 0
     for row, pair in zip(rows, pairs, strict=False):
         assert float(row[0]) == pytest.approx(pair.log_probability, abs=1e-3)
 

@@ -92,6 +92,20 @@ def test_a_folder_that_is_no_model_is_refused_before_anything_is_served(tmp_path
     assert result.stderr.decode().splitlines()[-1].startswith(f"error: {tmp_path} is not a model")
 
 
+def test_a_folder_of_models_is_taken_though_the_environment_names_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MT_MODEL", "de-en")
+
+    assert_mistake(
+        call("serve", "--port", "0", "--models", tmp_path), f"no model folder in {tmp_path}"
+    )
+
+
+def test_models_and_a_folder_of_all_are_not_named_at_once(tmp_path: Path) -> None:
+    assert_mistake(call("serve", "--model", "de-en", "--models", tmp_path), "--model", "--models")
+
+
 def test_a_setting_out_of_range_is_refused_by_its_name() -> None:
     assert_mistake(call("serve", "--port", "70000"), "MT_PORT", "65535", "70000")
 

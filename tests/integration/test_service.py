@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,11 @@ from uvicorn.importer import import_from_string
 
 from mt.errors import BundleError, ConfigError
 from service.app import create_app
+from service.clients.usage import read_usage
 from service.settings import Settings
+from service.texts.translation import TranslationService
+from service.workers.pool import StartWorker
+from support.explaining import stub_explaining
 from support.serving import JSON, WAIT_S, ask, occupy, real_server, serving, until
 from support.workers import StubWorkers, stub_catalogue
 
@@ -30,6 +36,43 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 # Health, readiness, start
+
+
+@asynccontextmanager
+async def starting(
+    start: StartWorker, *, workers: int
+) -> AsyncIterator[tuple[httpx.AsyncClient, TranslationService]]:
+    """The app from its start on, before its workers are there."""
+    app = create_app(Settings(workers=workers), catalogue=stub_catalogue(), start_worker=start)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as http,
+    ):
+        yield http, app.state.server.translation
+
+
+def test_a_server_is_not_ready_while_a_worker_is_missing_but_translates():
+    workers, door = StubWorkers(), asyncio.Event()
+
+    async def start():
+        if workers.alive:
+            await door.wait()
+        return await workers.start()
+
+    async def conversation():
+        async with starting(start, workers=2) as (http, translation):
+            await until(lambda: translation.queue.workers == 1)
+            response = await http.get("/ready")
+            assert (response.status_code, response.json()) == (503, {"status": "starting"})
+            fields = {"q": "a", "source": "de", "target": "en"}
+            answer = await http.post("/translate", json=fields)
+            assert answer.json() == {"translatedText": "A"}
+            door.set()
+            await until(lambda: translation.status == "ready")
+            assert (await http.get("/ready")).status_code == 200
+
+    asyncio.run(conversation())
 
 
 def test_a_server_is_ready_once_its_workers_are_there():
@@ -40,12 +83,7 @@ def test_a_server_is_ready_once_its_workers_are_there():
         return await workers.start()
 
     async def conversation():
-        app = create_app(Settings(workers=1), catalogue=stub_catalogue(), start_worker=start)
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://test") as http,
-        ):
+        async with starting(start, workers=1) as (http, translation):
             response = await http.get("/ready")
             assert (response.status_code, response.json()) == (503, {"status": "starting"})
             assert int(response.headers["retry-after"]) >= 1
@@ -55,7 +93,7 @@ def test_a_server_is_ready_once_its_workers_are_there():
             assert refused.json() == {"error": "the server is starting; try again soon"}
             assert int(refused.headers["retry-after"]) >= 1
             door.set()
-            await until(lambda: app.state.server.translation.status == "ready")
+            await until(lambda: translation.status == "ready")
             response = await http.get("/ready")
             assert response.status_code == 200
             assert response.json() == {
@@ -426,6 +464,55 @@ def test_a_key_opens_the_door_and_its_characters_are_counted(tmp_path):
     ask(conversation, api_keys_file=keys)
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/translate", {"q": "Ja.", "source": "de", "target": "en"}, 400),
+        ("/detect", {"q": "Ja."}, 400),
+        ("/v1/translate", {"texts": "Ja."}, 401),
+        ("/v1/translate/stream", {"texts": "Ja."}, 401),
+        ("/v1/answer", {"questions": "Wo?"}, 401),
+        ("/v1/explain", {"text": "Ja."}, 401),
+        ("/v2/translate", {"text": ["Ja."], "target_lang": "EN"}, 403),
+    ],
+)
+def test_nothing_is_done_with_a_text_without_a_key_where_keys_are_asked_for(
+    tmp_path, path, body, status
+):
+    async def conversation(client):
+        assert (await client.http.post(path, json=body)).status_code == status
+
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [{"name": "ada", "sha256": "0" * 64}]}))
+    ask(conversation, api_keys_file=keys, explaining=stub_explaining())
+
+
+def test_what_is_charged_is_what_was_answered():
+    async def conversation(client):
+        access = client.server.access
+        for path, body in [
+            ("/v1/translate", {"texts": ["good", "bad"]}),
+            ("/v1/explain", {"text": "Ja."}),
+        ]:
+            assert (await client.http.post(path, json=body)).status_code == 200
+            used.append(access.usage(access.identify({}, None, ""))[0])
+
+    used: list[int] = []
+    ask(conversation, StubWorkers(fails="bad"), explaining=stub_explaining())
+    assert used == [4, 4 + 3]
+
+
+def test_usage_is_written_when_the_service_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("service.clients.access.TEND_S", 600)
+
+    async def conversation(client):
+        assert (await client.translate("eins")).status_code == 200
+
+    file = tmp_path / "usage.sqlite"
+    ask(conversation, usage_file=file)
+    assert [counts.characters for counts in read_usage(file).values()] == [4]
+
+
 # A real server
 
 
@@ -566,6 +653,26 @@ def test_a_client_that_leaves_frees_its_place(process):
             assert (await staying).json() == {"translatedText": "STAYING"}
 
     asyncio.run(conversation())
+
+
+def test_a_client_that_leaves_before_its_answer_is_no_error_of_the_server():
+    workers = StubWorkers()
+    workers.hold()
+
+    async def conversation(url: str) -> list[str]:
+        async with httpx.AsyncClient(base_url=url, timeout=WAIT_S, trust_env=False) as http:
+            leaving = asyncio.create_task(http.post("/translate", params=FIELDS))
+            async with asyncio.timeout(WAIT_S):
+                while not workers.batches:
+                    await asyncio.sleep(0)
+                leaving.cancel()
+                counted = re.compile(r'requests_total{method="POST",.*status="([0-9]+)"} 1')
+                while not (found := counted.findall((await http.get("/metrics")).text)):
+                    await asyncio.sleep(0)
+        return found
+
+    with real_server(workers) as url:
+        assert asyncio.run(conversation(url)) == ["499"]
 
 
 async def depth(http: httpx.AsyncClient, expected: int) -> None:

@@ -88,6 +88,14 @@ def test_files_give_the_same_as_standard_input_and_flags_are_counted(
     assert target.read_bytes() == translate.run("--model", model, stdin=text).stdout
 
 
+def test_a_second_input_is_refused_and_not_taken_in_place_of_the_first(
+    translate: WarmProgram, model: Path
+) -> None:
+    result = translate.run("--model", model, "--input", "a.de", "--input", "b.de")
+
+    assert_mistake(result, "--input is one file a job (found 2)")
+
+
 def test_no_input_is_no_output(translate: WarmProgram, model: Path) -> None:
     result = translate.run("--model", model)
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mt.search import CopyingDigits, DigitRule, Hypothesis, Numerals, Spellings, search
-from mt.text.digits import find_numbers, find_runs, spellings, without_separators
+from mt.text.digits import find_merged, find_numbers, find_runs, spellings, without_separators
 from support.scorers import END, Table, TableScorer, random_table
 
 LIMIT = 4
@@ -136,3 +136,9 @@ def test_every_spelling_of_a_number_is_that_number_to_who_looks_for_it(
         for spelled in spellings(number, target):
             (whole, *fraction) = find_runs(without_separators(spelled, target))
             assert digits in ([whole, *fraction], ["0" + whole, *fraction])
+
+
+@given(texts, texts)
+def test_a_mark_merges_what_stands_apart_and_nothing_else(text: str, more: str) -> None:
+    assert find_merged(text, text) == []
+    assert find_merged(text, f"{more} {text}") == find_merged(text, more)

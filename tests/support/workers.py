@@ -127,6 +127,9 @@ class StubWorker:
         self._workers.stopped += 1
         self._unwanted.set()
 
+    async def ended(self) -> None:
+        await self._died.wait()
+
     async def end(self) -> None:
         self.die()
 

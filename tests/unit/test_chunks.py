@@ -83,6 +83,16 @@ def test_a_lexical_table_decides_only_where_there_is_a_shortlist() -> None:
     assert describe_job(cast(Translator, short), JobConfig())["lexicon"] == "t"
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"column": 2}, {"format": "jsonl"}, {"min_score": 0.5}, {"column": 2, "replace": True}],
+)
+def test_a_job_is_another_if_what_is_written_is(other: dict[str, object]) -> None:
+    whole = describe_job(load("a"), JobConfig())
+    assert describe_job(load("a"), JobConfig(**other)) != whole  # type: ignore[arg-type]
+    assert describe_job(load("b"), JobConfig()) != whole
+
+
 def test_another_process_translates_with_the_same_model_only() -> None:
     config = JobConfig()
     settings = describe_job(load("a"), config)

@@ -6,10 +6,11 @@ from http import HTTPStatus
 import pytest
 
 from service.connections import LATE, MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Bounded, _plain
+from service.waiting import CLIENT_GONE
 from support.connections import Line, echo
 from support.serving import until
 
-HEAD_S = 0.1
+HEAD_S = 0.3
 START = b"POST /path?query HTTP/1.1\r\nHost: test\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 LONG = b"x" * (MAX_HEAD_BYTES + 1)
@@ -179,6 +180,7 @@ def test_who_is_answered_when_the_connection_ends_is_told_though_others_wait_beh
     async def waiting(scope, receive, send):
         await receive()
         told.append(await receive())
+        told.append(CLIENT_GONE in scope["state"])
 
     async def conversation(line):
         line.send(GET, GET)
@@ -187,7 +189,7 @@ def test_who_is_answered_when_the_connection_ends_is_told_though_others_wait_beh
         await until(lambda: told)
 
     converse(conversation, waiting)
-    assert told == [{"type": "http.disconnect"}]
+    assert told == [{"type": "http.disconnect"}, True]
 
 
 async def early(scope, receive, send):

@@ -12,8 +12,8 @@ WORD = 99
 """A token without digits, of which the rule knows nothing."""
 
 
-def rule(*numbers: tuple[str, ...]) -> DigitRule:
-    return DigitRule(NUMERALS, numbers)
+def rule(*numbers: tuple[str, ...], rows: bool = False) -> DigitRule:
+    return DigitRule(NUMERALS, numbers, rows=rows)
 
 
 def follow(rules: DigitRule, *written: str) -> tuple[set[str], bool, bool]:
@@ -85,8 +85,18 @@ def test_a_spelling_of_two_numbers_may_be_either():
 def test_a_separator_may_be_punctuation():
     both = rule(("1",), ("1000", "1,000"))
     # After "1," either the thousand goes on or a word follows.
-    assert follow(both, "1", ",") == ({"0", "00", "000", "▁1", "1"}, False, False)
+    assert follow(both, "1", ",") == ({"0", "00", "000", "▁1"}, False, False)
     assert follow(both, "1", ",", "word") == ({"▁1", "1"}, False, False)
+
+
+def test_no_mark_makes_one_number_of_two_unless_the_source_has_them_so():
+    assert follow(rule(("1",), ("4",)), "1", ",") == (set(), False, False)
+    assert follow(rule(("1",), ("19",)), "1", ",") == ({"▁1", "▁19"}, False, False)
+    assert follow(rule(("1",), ("4",)), "1", ":") == ({"4"}, False, False)
+    assert follow(rule(("1",), ("4",)), "1", ",", ":") == ({"4"}, False, False)
+    assert follow(rule(("1",), ("4",), rows=True), "1", ",") == ({"4"}, False, False)
+    # In front of the first number it is punctuation.
+    assert follow(rule(("1",), ("4",)), ",") == ({"▁1", "1", "4"}, False, False)
 
 
 def test_what_the_rule_forbids_leaves_the_numbers_as_they_were():

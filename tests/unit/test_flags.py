@@ -141,6 +141,10 @@ def test_a_number_that_is_written_otherwise_is_not_lost(source, translation):
         ("05:30", "5:30"),
         ("3,5 Euro", "35 euros"),
         ("3,500 kg", "3500 kg"),
+        ("2, 300 Euro teure", "2,300 euros"),
+        ("10, 200 oder 3000", "10,3000,200"),
+        ("Zimmer 5, 12 Leute", "5.12 people"),
+        ("8 Uhr 30", "8.30"),
     ],
 )
 def test_a_number_that_is_not_in_the_translation_is_flagged(source, translation):

@@ -103,7 +103,9 @@ def test_nothing_has_no_scores() -> None:
 
 @given(st.lists(st.sampled_from(PAIRS), min_size=1, max_size=6), st.sampled_from([10, 40, 2000]))
 @settings(max_examples=20)
-def test_neighbours_and_batches_change_nothing(pairs: list[tuple[str, str]], budget: int) -> None:
+def test_neighbours_and_batches_change_nothing_but_last_digits(
+    pairs: list[tuple[str, str]], budget: int
+) -> None:
     together = score(*zip(*pairs, strict=True), batch_tokens=budget)
     for pair, (source, target) in zip(together, pairs, strict=True):
         alone = one(source, target)

@@ -80,7 +80,7 @@ def test_unrolling_hands_the_state_from_step_to_step() -> None:
 
 def test_unrolling_starts_from_zeros_unless_told_otherwise() -> None:
     cell, inputs = LSTMCell(I, H), torch.randn(T, N, I)
-    zeros = zero_state(inputs, H)
+    zeros = zero_state(cell.b_i, N, H)
     assert torch.equal(cell.unroll(inputs).hidden, cell.unroll(inputs, zeros).hidden)
     ones = LSTMState(torch.ones(N, H), torch.ones(N, H))
     assert not torch.equal(cell.unroll(inputs).hidden, cell.unroll(inputs, ones).hidden)

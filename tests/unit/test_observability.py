@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 
 from service.telemetry.metrics import Metrics
 from service.telemetry.observability import Observability, record_of
+from service.waiting import CLIENT_GONE
 from support.logs import json_lines
 
 SECRET = "Geheimtext"
@@ -288,6 +289,45 @@ def test_a_client_that_leaves_is_counted_as_such(lines, metrics, endpoint):
     assert "exception" not in line
     assert 'status="499"' in str(requests_counted(metrics))
     assert in_progress(metrics) == "0.0"
+
+
+def test_a_client_of_whose_departure_the_server_says_nothing_is_counted_as_such(lines, metrics):
+    async def stream(request):
+        async def parts():
+            yield "one"
+            request.scope["state"][CLIENT_GONE] = True  # as `service.connections` notes it
+            yield "two"
+
+        return StreamingResponse(parts())
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message.get("body"))
+
+    sent = []
+    exchange(app_of(stream, metrics), receive, send)
+    (line,) = lines()
+    assert (line["level"], line["status"]) == ("info", 499)
+    assert sent == [None, b"one"]
+
+
+def test_who_is_gone_before_the_answer_has_begun_is_not_told_of_it(lines, metrics):
+    async def notice_late(request):
+        request.scope["state"][CLIENT_GONE] = True
+        return Response(status_code=499)
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        raise AssertionError
+
+    exchange(app_of(notice_late, metrics), receive, send)
+    (line,) = lines()
+    assert (line["level"], line["status"]) == ("info", 499)
+    assert "exception" not in line
 
 
 def test_what_fails_when_the_client_has_left_is_a_failure_all_the_same(lines, metrics):

@@ -12,6 +12,7 @@ from service.texts.jobs import Job
 from service.texts.passage import Passage
 from service.texts.sharing import SEGMENTS_A_TURN, Found, Origin
 from service.texts.ways import Ways
+from service.workers.work import Options
 from support.turns import most_in_a_turn
 from support.workers import stub_catalogue, stub_model
 
@@ -28,9 +29,41 @@ class Memory:
 class Shouting:
     """Has segments translated at once."""
 
-    async def translate(self, model, options, segments, *, done, hops=1):
+    def in_parts(self, parts):
+        return None
+
+    async def translate(self, model, options, segments, *, work, done):
         for index, segment in enumerate(segments):
             done(index, Found(given(segment.upper()), Origin.MODEL))
+
+
+class Noting(Shouting):
+    """Notes what it is asked, and flags each translation with its model."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def translate(self, model, options, segments, *, work, hops=1, done=None):
+        self.asked.append((model.name, options, hops, work is not None))
+        found = []
+        for index, segment in enumerate(segments):
+            translation = given(segment.upper())._replace(flags=frozenset({model.name}))
+            found.append(Found(translation, Origin.MODEL))
+            if done:
+                done(index, found[-1])
+        return found
+
+    def in_parts(self, parts):
+        return object()
+
+
+def test_what_is_asked_of_a_way_is_asked_of_its_last_model_and_admitted_for_both():
+    sharing = Noting()
+    passage = Passage(Ways(stub_catalogue("de-en", "en-fr")), Memory(), sharing, Metrics())
+    asked = Options(n_best=3, search=(("temperature", 0.5),))
+    (answer,) = asyncio.run(passage.translate(Job(["Hallo."], "de", "fr", options=asked)))
+    assert sharing.asked == [("de-en", Options(), 2, True), ("en-fr", asked, 1, False)]
+    assert answer.flags == {"de-en", "en-fr"}
 
 
 def test_markup_is_read_once_though_the_language_is_to_be_told(monkeypatch):

@@ -98,6 +98,23 @@ def test_when_a_worker_dies_its_batch_fails_and_another_takes_its_place():
     run(scenario())
 
 
+def test_a_worker_that_dies_with_nothing_to_do_is_replaced_before_anybody_comes():
+    async def scenario():
+        workers = StubWorkers()
+        shop = Shop(workers, size=2)
+        await shop.ready()
+        died, other = workers.alive
+        died.die()
+        while len(workers.alive) < 2 or not shop.pool.complete:
+            await asyncio.sleep(0)
+        assert died not in workers.alive
+        assert other in workers.alive
+        assert [await text(task) for task in shop.put("a", "b")] == ["A", "B"]
+        await shop.pool.close(1)
+
+    run(scenario())
+
+
 def test_while_a_worker_is_replaced_the_pool_is_not_complete():
     async def scenario():
         workers, door = StubWorkers(kills="deadly"), asyncio.Event()

@@ -105,6 +105,36 @@ def test_a_worker_that_is_cancelled_as_it_is_woken_wakes_another():
     assert run(scenario()) == ["a"]
 
 
+def test_a_worker_that_is_gone_as_it_is_woken_wakes_another():
+    async def scenario():
+        waiting = queue()
+        gone = asyncio.get_running_loop().create_future()
+        first = asyncio.create_task(waiting.take(gone=gone))
+        second = asyncio.create_task(waiting.take())
+        await asyncio.sleep(0)
+        waiting.put(tasks("a"))
+        gone.set_result(None)
+        assert await first == []
+        return [task.segment for task in await second]
+
+    assert run(scenario()) == ["a"]
+
+
+def test_one_that_is_gone_is_given_nothing():
+    async def scenario():
+        waiting = queue()
+        gone = asyncio.get_running_loop().create_future()
+        taken = asyncio.create_task(waiting.take(gone=gone))
+        await asyncio.sleep(0)
+        gone.set_result(None)
+        assert await taken == []
+        waiting.put(tasks("a"))
+        assert await waiting.take(gone=gone) == []
+        return [task.segment for task in await waiting.take()]
+
+    assert run(scenario()) == ["a"]
+
+
 def test_what_nobody_wants_is_not_done():
     async def scenario():
         waiting = queue()
@@ -188,6 +218,19 @@ def test_the_pace_becomes_that_of_the_batches_done():
     assert run(scenario()) == pytest.approx(1000 * 50 / 100_000, rel=0.01)
 
 
+def test_what_waits_is_the_work_that_nobody_has_begun():
+    async def scenario():
+        waiting = queue(batch_characters=100)
+        waiting.put(tasks("a" * 90, "b" * 40))
+        before = waiting.waiting_s
+        await waiting.take()
+        return before, waiting.waiting_s, waiting.wait_s
+
+    before, after, whole = run(scenario())
+    assert before == whole == pytest.approx(150 * FIRST_PACE)
+    assert after == pytest.approx(50 * FIRST_PACE)
+
+
 def test_a_lost_batch_says_nothing_of_the_pace():
     async def scenario():
         waiting = queue()
@@ -201,7 +244,7 @@ def test_a_lost_batch_says_nothing_of_the_pace():
 
 def refusal(waiting: WorkQueue, cost: float) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
-        waiting.admit(cost)
+        waiting.admit(cost, cost)
     return caught.value
 
 
@@ -220,7 +263,7 @@ def test_a_request_is_refused_that_would_be_answered_too_late():
     async def scenario():
         waiting = queue(max_wait_s=4.0, deadline_s=8.0)
         waiting.put(tasks("a" * 14_990))  # 3 s
-        waiting.admit(24_000)  # 4.8 s more: in time
+        waiting.admit(24_000, 24_000)  # 4.8 s more: in time
         error = refusal(waiting, 34_000)  # 6.8 s more: 1.8 s late
         assert (error.kind, error.retry_after_s) == (Kind.OVERLOADED, 2)
 
@@ -242,13 +285,13 @@ def test_what_nobody_could_do_in_time_is_too_large_whatever_waits():
 
 
 def test_two_workers_can_take_twice_as_much():
-    run(measured(LARGE_BATCH, 2e-4, workers=2)).admit(50_000)
+    run(measured(LARGE_BATCH, 2e-4, workers=2)).admit(50_000, 50_000)
 
 
 def test_nothing_is_too_large_by_a_guess():
     async def scenario():
         waiting = queue(max_wait_s=4.0, deadline_s=8.0)
-        waiting.admit(1_000_000)  # 200 s by the guess
+        waiting.admit(1_000_000, 1_000_000)  # 200 s by the guess
         waiting.put(tasks("a"))
         error = refusal(waiting, 1_000_000)  # all that is there is over in the 8 s of its deadline
         assert (error.kind, error.retry_after_s) == (Kind.OVERLOADED, 8)
@@ -257,7 +300,7 @@ def test_nothing_is_too_large_by_a_guess():
 
 
 def test_nothing_is_too_large_by_the_pace_of_single_sentences():
-    run(measured(LARGE_BATCH - 1, 1.0)).admit(1_000_000)
+    run(measured(LARGE_BATCH - 1, 1.0)).admit(1_000_000, 1_000_000)
 
 
 def test_full_batches_are_large_however_small_a_full_one_is():
@@ -275,7 +318,7 @@ def test_the_quickest_model_says_what_is_too_large():
         waiting = await measured(LARGE_BATCH, 1.0, model="slow")
         waiting.put(tasks("a" * LARGE_BATCH, model="quick"))
         waiting.done(await waiting.take(), LARGE_BATCH * 1e-4)
-        waiting.admit(50_000)
+        waiting.admit(50_000, 50_000)
         return refusal(waiting, 100_000).kind
 
     assert run(scenario()) is Kind.TOO_LARGE
@@ -283,7 +326,7 @@ def test_the_quickest_model_says_what_is_too_large():
 
 def test_an_idle_queue_takes_what_is_in_time():
     waiting = queue(max_wait_s=0.1)
-    waiting.admit(30_000)
+    waiting.admit(30_000, 30_000)
     assert waiting.busy_s is None
 
 

@@ -82,12 +82,22 @@ def test_temperature_raises_probabilities_to_the_power_of_its_inverse() -> None:
 @pytest.mark.parametrize("temperature", [1e-3, 1e-300, 5e-324])
 def test_a_temperature_near_zero_draws_the_most_probable_token(temperature: float) -> None:
     assert shares(draw(ONE_TOKEN, draws=50, temperature=temperature)) == {(): 1.0}
+    # The first token there is would be drawn if all became 0.
+    second = written({(): [0.3, 0.5, 0.2]})
+    assert shares(draw(second, draws=50, temperature=temperature)) == {(A,): 1.0}
 
 
 def test_top_k_draws_from_the_most_probable_tokens_alone() -> None:
     found = draw(ONE_TOKEN, draws=DRAWS, top_k=2)
     assert shares(found) == near({(): 5 / 8, (A,): 3 / 8})
     assert shares(draw(ONE_TOKEN, draws=50, top_k=1)) == {(): 1.0}
+
+
+def test_top_k_of_a_vocabulary_that_is_not_sorted_as_a_whole() -> None:
+    row = np.log(np.random.default_rng(1).dirichlet(np.ones(1000)))
+    drawn = shares(draw(lambda prefix: row, draws=200, top_k=3, max_length=1))
+    best = np.argsort(-row)[:3].tolist()
+    assert {token for tokens in drawn for token in tokens} <= set(best)
 
 
 @pytest.mark.parametrize("top_k", [3, 4])

@@ -108,6 +108,17 @@ def test_the_length_counts_the_end_token_of_a_finished_hypothesis() -> None:
     assert Hypothesis((A, B), -1.0, -1.0, finished=False).length == 2
 
 
+LONGER_ENDS = written(
+    {
+        (): [0.0, 0.6, 0.4],
+        (B,): [0.0, 0.0, 1.0],
+        (B, B): [0.0, 0.0, 1.0],
+        (B, B, B): [0.0, 0.0, 1.0],
+    }
+)
+"""Of those that end the best has one token, and another goes on."""
+
+
 @pytest.mark.parametrize(
     ("table", "alpha", "max_length", "n_best", "steps"),
     [
@@ -116,6 +127,8 @@ def test_the_length_counts_the_end_token_of_a_finished_hypothesis() -> None:
         # End at once has log 0.6 / (6 / 6) = -0.511.
         (END_OR_ON, 1.0, 4, 1, 1),  # four tokens and end can reach log 0.4 / (10 / 6) = -0.550
         (END_OR_ON, 1.0, 5, 1, 2),  # five tokens and end can reach log 0.4 / (11 / 6) = -0.4998
+        # A and end have log 0.6 / (7 / 6) = -0.438, four tokens and end at most log 0.4 / (10 / 6).
+        (LONGER_ENDS, 1.0, 4, 1, 2),
         (written({(): [0.5, 0.5, 0.0]}), 0.0, 10, 1, 1),  # an equal score would come too late
     ],
 )

@@ -38,8 +38,8 @@ class Office:
         self.batches = []
 
     def ask(self, *segments, options=OPTIONS, **arguments):
-        work = self.sharing.translate(MODEL, options, segments, **arguments)
-        return asyncio.create_task(work)
+        given = {"work": self.sharing.in_parts(1)} | arguments
+        return asyncio.create_task(self.sharing.translate(MODEL, options, segments, **given))
 
     async def do_batch(self, fails=None):
         """Take the next batch, and answer it in capitals."""
@@ -255,13 +255,61 @@ def test_a_segment_that_is_there_twice_counts_once_for_what_is_admitted():
     async def scenario():
         office = Office()
         admitted = []
-        office.queue.admit = admitted.append
+        office.queue.admit = lambda *load: admitted.append(load)
         asked = office.ask("a", "bb", "a", hops=2)
         await office.do_batch()
         await asked
         return admitted
 
-    assert run(scenario()) == [2 * (SEGMENT_CHARACTERS + 1 + SEGMENT_CHARACTERS + 2)]
+    assert run(scenario()) == [(2 * (SEGMENT_CHARACTERS + 1 + SEGMENT_CHARACTERS + 2), 1 + 2)]
+
+
+@pytest.mark.parametrize(("deadline_s", "queued"), [(0.065, 3), (0.063, 1)])
+def test_parts_of_a_request_are_admitted_as_one_or_not_at_all(deadline_s, queued):
+    async def scenario():
+        office = Office(deadline_s=deadline_s)
+        before = office.ask("b" * 90)  # 20 ms by the guess
+        work = office.sharing.in_parts(2)
+        parts = [office.ask(segment * 100, work=work) for segment in "ac"]  # 22 ms each
+        await until(lambda: len(office.queue) == 3 or all(part.done() for part in parts))
+        assert len(office.queue) == queued
+        await office.do_batch()
+        await before
+        return await asyncio.gather(*parts, return_exceptions=True)
+
+    outcomes = run(scenario())
+    if queued == 3:
+        assert [texts(each) for each in outcomes] == [["A" * 100], ["C" * 100]]
+    else:
+        assert [outcome.kind for outcome in outcomes] == [Kind.OVERLOADED] * 2
+
+
+def test_a_request_in_parts_is_not_in_its_own_way():
+    async def scenario():
+        office = Office(max_wait_s=0.01)
+        work = office.sharing.in_parts(2)
+        parts = [office.ask(segment * 500, work=work) for segment in "ab"]  # 0.1 s each
+        await until(lambda: len(office.queue) == 2)
+        await office.do_batch()
+        return [texts(each) for each in await asyncio.gather(*parts)]
+
+    assert run(scenario()) == [["A" * 500], ["B" * 500]]
+
+
+def test_models_of_the_same_weights_are_not_taken_for_each_other():
+    async def scenario():
+        office = Office()
+        first = office.ask("a")
+        await office.do_batch()
+        await first
+        work = office.sharing.in_parts(1)
+        narrow = stub_model("de-en-narrow", sha256=MODEL.sha256)
+        other = office.sharing.translate(narrow, OPTIONS, ["a"], work=work)
+        second = asyncio.create_task(other)
+        await office.do_batch()
+        return origins(await second)
+
+    assert run(scenario()) == [Origin.MODEL]
 
 
 def test_others_have_their_turn_while_many_segments_are_found_queued_and_told():

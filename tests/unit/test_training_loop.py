@@ -179,10 +179,12 @@ def test_what_is_validated_and_kept_is_the_average(tmp_path):
         seen.append([p.detach().clone() for p in model.parameters() if p.requires_grad]),
         {"bleu": 1.0, "signature": "scripted"},
     )[1]
+    own = [p for p in run.trainer.model.parameters() if p.requires_grad]
+    first = [p.detach().clone() for p in own]
     run.trainer.run()
     average = list(run.trainer.stepper.averaging.average().values())
-    own = [p for p in run.trainer.model.parameters() if p.requires_grad]
     assert all(map(torch.equal, seen[0], average))
+    assert not all(map(torch.equal, first, average))
     assert not all(map(torch.equal, own, average))
 
 

@@ -87,12 +87,6 @@ def verb_choice(
     )
 
 
-def _case(nouns: int, attract: bool | None) -> str:
-    if attract is None:
-        return f"{nouns} nouns between"
-    return attractors(nouns) if attract or not nouns else own_number(nouns)
-
-
 def attractors(count: int) -> str:
     """The name of a case with so many."""
     return f"{count} attractor{'s' * (count != 1)}"
@@ -101,3 +95,9 @@ def attractors(count: int) -> str:
 def own_number(count: int) -> str:
     """The name of a case with so many nouns of the subject's own number between."""
     return f"{count} noun{'s' * (count > 1)} of the same number"
+
+
+def _case(nouns: int, attract: bool | None) -> str:
+    if attract is None:
+        return f"{nouns} nouns between"
+    return attractors(nouns) if attract or not nouns else own_number(nouns)
