@@ -6,7 +6,9 @@ imports none, so that a test can see what an import brings along.
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
         if item.get_closest_marker("clients") and OFFLINE:
             item.add_marker(offline)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_found() -> Iterator[None]:
+    """Fail the test that leaves a log configured, not one that a later test of its process reads."""
+    before = _logging_handlers()
+    yield
+    assert _logging_handlers() == before
+
+
+def _logging_handlers() -> list[logging.Handler]:
+    """The root logger's, but for those that pytest has for each phase of a test."""
+    handlers = logging.getLogger().handlers
+    return [each for each in handlers if not type(each).__module__.startswith("_pytest.")]
 
 
 @pytest.fixture(scope="session")

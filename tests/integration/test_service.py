@@ -29,6 +29,7 @@ from service.settings import Settings
 from service.texts.translation import TranslationService
 from service.workers.pool import StartWorker
 from support.explaining import stub_explaining
+from support.logs import restored_logging
 from support.serving import JSON, WAIT_S, ask, occupy, real_server, serving, until
 from support.workers import StubWorkers, stub_catalogue
 
@@ -172,10 +173,11 @@ def test_a_server_does_not_start_without_its_model(tmp_path):
 
 def test_uvicorn_finds_an_app_with_the_settings_of_the_environment(monkeypatch):
     monkeypatch.setenv("MT_CHAR_LIMIT", "none")
-    with pytest.raises(ConfigError, match="MT_CHAR_LIMIT"):
+    with restored_logging(), pytest.raises(ConfigError, match="MT_CHAR_LIMIT"):
         import_from_string("service.app:app")
     monkeypatch.delenv("MT_CHAR_LIMIT")
-    assert isinstance(import_from_string("service.app:app"), FastAPI)
+    with restored_logging():
+        assert isinstance(import_from_string("service.app:app"), FastAPI)
 
 
 # Limits and failures
