@@ -22,7 +22,8 @@ from mt.questions import asked_of
 from mt.streams import interruptible, open_lines, read_lines
 from scripts.answers import Texts, evaluation, table
 from scripts.console import Version, program, run, say
-from scripts.options import BeamSize, Engine, Threads, load_translator
+from scripts.loading import load_translator
+from scripts.options import Decoding, decoding_options
 
 if TYPE_CHECKING:
     from mt import Translation, Translator
@@ -34,7 +35,9 @@ app = program("Answer questions, one a line.")
 
 
 @app.command()
+@decoding_options("beam_size")
 def answer(
+    *,
     model: Annotated[
         Path,
         typer.Option(
@@ -70,9 +73,7 @@ def answer(
         str | None,
         typer.Option(metavar="NAME", help="Which text of that folder.  [default: test]"),
     ] = None,
-    beam_size: BeamSize = None,
-    engine: Engine = None,
-    threads: Threads = None,
+    decoding: Decoding,
     version: Version = False,
 ) -> None:
     """Answer questions, line by line: line N in is line N out, and a blank one stays blank.
@@ -94,7 +95,7 @@ def answer(
         raise ConfigError("options: standard input is closed: give --input")
     texts = None if evaluate is None else Texts.read(evaluate, split or "test")
     told = "" if story is None else _whole(story)
-    translator = load_translator(model, threads, engine, task="answer", beam_size=beam_size)
+    translator = load_translator([model], decoding, task="answer")
     if texts is not None:
         record = evaluation(texts, translator)
         print(json.dumps(record, ensure_ascii=False, indent=2) if as_json else table(record))

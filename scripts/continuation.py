@@ -14,7 +14,7 @@ import typer
 from mt.config import ContinuationConfig, EngineConfig, parse
 from mt.errors import ConfigError
 from scripts.console import Version, describe, program, run
-from scripts.options import Engine, LanguageModelFolder, Threads, given_options
+from scripts.options import Engine, LanguageModelFolder, Threads, named
 
 if TYPE_CHECKING:
     from mt.language_model import Continuation, Suggestion
@@ -66,7 +66,7 @@ def continue_text(
         raise ConfigError("options: --temperature, --top-k and --seed need --sample")
     if suggest is not None and most_pieces is not None:
         raise ConfigError("options: --most-pieces and --suggest do not go together")
-    given = given_options({**drawing, "most_pieces": most_pieces})
+    given = named({**drawing, "most_pieces": most_pieces})
     config = parse(ContinuationConfig, given, where="options")
     from mt.language_model import LanguageModel
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mt.bundle import find_model
-from mt.config import EngineName, EvaluationConfig, SearchConfig, Words, parse
+from mt.config import EvaluationConfig, SearchConfig, Words, parse
 from mt.errors import ConfigError
 from mt.files import write_atomic
 from mt.scoring import words_of
@@ -29,30 +29,7 @@ from scripts.evaluation import (
     length_record,
     sweep_record,
 )
-from scripts.options import (
-    BeamSize,
-    CopyDigits,
-    Engine,
-    FusionModel,
-    FusionWeight,
-    LanguageModel,
-    LanguageWeight,
-    LengthPenalty,
-    LengthWeight,
-    MbrBeam,
-    MbrSamples,
-    MbrTemperature,
-    MbrUtility,
-    MbrWeights,
-    Model,
-    ReverseModel,
-    ReverseWeight,
-    RightToLeftModel,
-    RightToLeftWeight,
-    Shortlist,
-    Threads,
-    given_options,
-)
+from scripts.options import Decoding, Model, decoding_options, named
 from scripts.outputs import check_output
 from scripts.plots import check_picture, draw
 from scripts.reports import Format, panels, report
@@ -62,7 +39,9 @@ app = program("Score translations of a test set and compare systems.")
 
 
 @app.command()
+@decoding_options()
 def evaluate(
+    *,
     source: Annotated[Path, typer.Option(metavar="F", help="Text to translate, .gz or .xz too.")],
     reference: Annotated[
         list[Path],
@@ -137,26 +116,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(metavar="F", help="Also keep the translations here.")
     ] = None,
-    beam_size: BeamSize = None,
-    length_penalty: LengthPenalty = None,
-    shortlist: Shortlist = None,
-    copy_digits: CopyDigits = None,
-    mbr_samples: MbrSamples = None,
-    mbr_beam: MbrBeam = False,
-    mbr_utility: MbrUtility = None,
-    mbr_weights: MbrWeights = None,
-    mbr_temperature: MbrTemperature = None,
-    reverse_model: ReverseModel = None,
-    right_to_left_model: RightToLeftModel = None,
-    language_model: LanguageModel = None,
-    reverse_weight: ReverseWeight = None,
-    right_to_left_weight: RightToLeftWeight = None,
-    language_weight: LanguageWeight = None,
-    length_weight: LengthWeight = None,
-    fusion_model: FusionModel = None,
-    fusion_weight: FusionWeight = None,
-    engine: Engine = None,
-    threads: Threads = None,
+    decoding: Decoding,
     version: Version = False,
 ) -> None:
     """Score translations of a test set and compare systems.
@@ -179,31 +139,10 @@ def evaluate(
         finished = [path for path in (translations, *(against or [])) if path and path.is_file()]
         check_output(output, [source, *reference, *finished])
     text = TestText.read(source, reference)
-    search = {
-        "beam_size": beam_size,
-        "length_penalty": length_penalty,
-        "shortlist": shortlist,
-        "copy_digits": copy_digits,
-    }
-    rerank = {
-        "mbr_samples": mbr_samples,
-        "mbr_beam": mbr_beam,
-        "mbr_utility": mbr_utility,
-        "mbr_weights": mbr_weights,
-        "mbr_temperature": mbr_temperature,
-        "reverse_model": reverse_model,
-        "right_to_left_model": right_to_left_model,
-        "language_model": language_model,
-        "reverse_weight": reverse_weight,
-        "right_to_left_weight": right_to_left_weight,
-        "language_weight": language_weight,
-        "length_weight": length_weight,
-    }
-    fusion = {"fusion_model": fusion_model, "fusion_weight": fusion_weight}
-    first = _first_system(text, model, translations, threads, engine, search, rerank, fusion)
-    others = [_other_system(text, path, threads, engine, search) for path in against or []]
+    first = _first_system(text, model, translations, decoding)
+    others = [_other_system(text, path, decoding) for path in against or []]
     if not any(isinstance(system, ModelSystem) for system in (first, *others)):
-        _refuse_decoding(search | {"engine": engine, "threads": threads})
+        _refuse_decoding(decoding)
     swept = _swept_systems(first, _sweep_values(sweep or []))
     text = text._replace(words=config.tokenize or _words((first, *others)))
 
@@ -239,8 +178,7 @@ def _form(form: Format | None, as_json: bool) -> Format:
 def _config(
     paired_test: str | None, length_edges: str | None, tokenize: str | None
 ) -> EvaluationConfig:
-    given: dict[str, Any] = {"paired_test": paired_test, "tokenize": tokenize}
-    given = {name: given[name] for name in given_options(given)}
+    given: dict[str, Any] = named({"paired_test": paired_test, "tokenize": tokenize})
     if length_edges is not None:
         given["length_edges"] = _numbers("--length-edges", length_edges)
     return parse(EvaluationConfig, given, where="options")
@@ -264,40 +202,28 @@ def _first_system(
     text: TestText,
     model: Sequence[Path] | None,
     translations: Path | None,
-    threads: int | None,
-    engine: EngineName | None,
-    search: dict[str, Any],
-    rerank: dict[str, Any],
-    fusion: dict[str, Any],
+    decoding: Decoding,
 ) -> System:
     if translations is None:
-        return ModelSystem.load(model or [], threads, engine, search, rerank, fusion)
-    if given_options(rerank | fusion):
+        return ModelSystem.load(model or [], decoding)
+    if decoding.rerank or decoding.fusion:
         raise ConfigError("options: --translations are finished: there is nothing to choose among")
     if model:
         raise ConfigError("options: --translations takes the place of --model: give one of them")
     return FinishedSystem.read(translations, text.source_path, text.source)
 
 
-def _refuse_decoding(options: Mapping[str, Any]) -> None:
-    for name, value in options.items():
-        if value is not None:
-            named = name.replace("_", "-")
-            option = f"--no-{named}" if value is False else f"--{named}"
-            raise ConfigError(
-                f"options: --translations are finished: there is nothing for {option}"
-            )
+def _refuse_decoding(decoding: Decoding) -> None:
+    whole = {**decoding.search, "engine": decoding.engine, "threads": decoding.threads}
+    for name, value in named(whole).items():
+        option = name.replace("_", "-")
+        option = f"--no-{option}" if value is False else f"--{option}"
+        raise ConfigError(f"options: --translations are finished: there is nothing for {option}")
 
 
-def _other_system(
-    text: TestText,
-    path: Path,
-    threads: int | None,
-    engine: EngineName | None,
-    search: dict[str, Any],
-) -> System:
+def _other_system(text: TestText, path: Path, decoding: Decoding) -> System:
     if (folder := find_model(path)).is_dir():
-        return ModelSystem.load([folder], threads, engine, search)
+        return ModelSystem.load([folder], decoding.by_search_alone())
     return FinishedSystem.read(path, text.source_path, text.source)
 
 

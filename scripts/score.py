@@ -18,12 +18,13 @@ import typer
 from rich.progress import track
 
 from mt.bundle import Bundle, find_model, load_bundle
-from mt.config import EngineConfig, EngineName
+from mt.config import EngineConfig
 from mt.corpus import Pairs, read_lines, read_pairs
 from mt.errors import ConfigError
 from mt.likelihood import SCORED, PairScore
 from scripts.console import Version, errors, program, run, say
-from scripts.options import Engine, LengthPenalty, Model, Threads, load_translator
+from scripts.loading import load_translator
+from scripts.options import Decoding, Model, decoding_options
 
 if TYPE_CHECKING:
     from mt import Translator
@@ -36,7 +37,9 @@ CHUNK_LINES = 500
 
 
 @app.command()
+@decoding_options("length_penalty")
 def score(
+    *,
     target: Annotated[Path, typer.Option(metavar="F", help="Text to score, .gz or .xz too.")],
     source: Annotated[
         Path | None,
@@ -48,9 +51,7 @@ def score(
     as_json: Annotated[
         bool, typer.Option("--json", help="Write JSON lines, with every piece.")
     ] = False,
-    length_penalty: LengthPenalty = None,
-    engine: Engine = None,
-    threads: Threads = None,
+    decoding: Decoding,
     version: Version = False,
 ) -> None:
     """Score given translations by a model, or sentences by a language model.
@@ -65,12 +66,12 @@ def score(
     language model that of a word too.
     """
     if source is None:
-        if length_penalty is not None:
+        if decoding.search:
             raise ConfigError("options: --length-penalty needs --source")
-        _score_lines(_language_model(model), read_lines(target), engine, threads, as_json)
+        _score_lines(_language_model(model), read_lines(target), decoding, as_json)
         return
     pairs = read_pairs([source], [target])
-    translator = load_translator(model, threads, engine, length_penalty=length_penalty)
+    translator = load_translator(model or [], decoding)
     _score_pairs(translator, pairs, as_json)
 
 
@@ -106,14 +107,13 @@ def _score_pairs(translator: Translator, pairs: Pairs, as_json: bool) -> None:
 def _score_lines(
     bundle: Bundle,
     lines: Sequence[str],
-    engine: EngineName | None,
-    threads: int | None,
+    decoding: Decoding,
     as_json: bool,
 ) -> None:
     from mt.language_model import LanguageModel, perplexity
 
     model = LanguageModel.from_bundle(
-        bundle, engine=engine or EngineConfig().engine, threads=threads
+        bundle, engine=decoding.engine or EngineConfig().engine, threads=decoding.threads
     )
     scores: list[LineScore] = []
     for start in _progress(len(lines)):

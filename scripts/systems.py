@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.progress import track
 
-from mt.config import EngineName, SearchConfig
+from mt.config import SearchConfig
 from mt.config.search import LONGEST_PIECES
 from mt.corpus import read_beside
 from scripts.console import errors
-from scripts.options import load_translator
+from scripts.loading import load_translator
+from scripts.options import Decoding
 
 if TYPE_CHECKING:
     from mt import Translation, Translator
@@ -43,24 +44,14 @@ class ModelSystem:
     translator: Translator
 
     @classmethod
-    def load(
-        cls,
-        folders: Sequence[Path],
-        threads: int | None,
-        engine: EngineName | None,
-        search: dict[str, Any],
-        rerank: dict[str, Any] | None = None,
-        fusion: dict[str, Any] | None = None,
-    ) -> ModelSystem:
+    def load(cls, folders: Sequence[Path], decoding: Decoding) -> ModelSystem:
         """A system named after its folders; without any, the bundled model by its own name.
 
         Raises:
             BundleError: a folder cannot be used.
-            ConfigError: an option of `search`, `rerank` or `fusion` is out of range.
+            ConfigError: an option of `decoding` is out of range.
         """
-        translator = load_translator(
-            folders, threads, engine, rerank=rerank, fusion=fusion, **search
-        )
+        translator = load_translator(folders, decoding)
         return cls(" + ".join(map(str, folders)) or translator.name, translator)
 
     def with_search(self, search: SearchConfig) -> ModelSystem:

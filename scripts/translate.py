@@ -6,6 +6,7 @@ that a later call can go on with, or standard output.
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +37,6 @@ from mt.jobs import (
     survey,
 )
 from mt.streams import interruptible, open_lines, read_lines
-from scripts import options
 from scripts.console import (
     Version,
     describe,
@@ -46,6 +46,8 @@ from scripts.console import (
     say,
 )
 from scripts.corpora import translate_corpus
+from scripts.loading import load_translator
+from scripts.options import Decoding, Model, decoding_options, whole_path
 from scripts.outputs import check_output
 from scripts.progress import show_deaths, show_progress, show_summary
 
@@ -56,8 +58,10 @@ app = program("Translate text, line by line.")
 
 
 @app.command()
+@decoding_options()
 def translate(
-    model: options.Model = None,
+    *,
+    model: Model = None,
     inputs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -102,35 +106,7 @@ def translate(
         float | None,
         typer.Option(metavar="S", help=describe(JobConfig, "min_score") + "  [default: 0]"),
     ] = None,
-    beam_size: options.BeamSize = None,
-    length_penalty: options.LengthPenalty = None,
-    max_length_ratio: options.MaxLengthRatio = None,
-    max_length_extra: options.MaxLengthExtra = None,
-    min_length_ratio: options.MinLengthRatio = None,
-    min_length: options.MinLength = None,
-    no_repeat_ngram_size: options.NoRepeatNgramSize = None,
-    shortlist: options.Shortlist = None,
-    temperature: options.Temperature = None,
-    top_k: options.TopK = None,
-    seed: options.Seed = None,
-    truecase: options.Truecase = None,
-    copy_digits: options.CopyDigits = None,
-    mbr_samples: options.MbrSamples = None,
-    mbr_beam: options.MbrBeam = False,
-    mbr_utility: options.MbrUtility = None,
-    mbr_weights: options.MbrWeights = None,
-    mbr_temperature: options.MbrTemperature = None,
-    reverse_model: options.ReverseModel = None,
-    right_to_left_model: options.RightToLeftModel = None,
-    language_model: options.LanguageModel = None,
-    reverse_weight: options.ReverseWeight = None,
-    right_to_left_weight: options.RightToLeftWeight = None,
-    language_weight: options.LanguageWeight = None,
-    length_weight: options.LengthWeight = None,
-    fusion_model: options.FusionModel = None,
-    fusion_weight: options.FusionWeight = None,
-    engine: options.Engine = None,
-    threads: options.Threads = None,
+    decoding: Decoding,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -182,50 +158,17 @@ def translate(
         min_score=min_score,
     )
     alone = ray is None and workers in (None, 1)
-    load = partial(
-        options.load_translator,
-        [options.whole_path(path) for path in model or []],
-        threads if alone else threads or 1,
-        engine,
-        {
-            "mbr_samples": mbr_samples,
-            "mbr_beam": mbr_beam,
-            "mbr_utility": mbr_utility,
-            "mbr_weights": mbr_weights,
-            "mbr_temperature": mbr_temperature,
-            "reverse_model": reverse_model and options.whole_path(reverse_model),
-            "right_to_left_model": right_to_left_model and options.whole_path(right_to_left_model),
-            "language_model": language_model and options.whole_path(language_model),
-            "reverse_weight": reverse_weight,
-            "right_to_left_weight": right_to_left_weight,
-            "language_weight": language_weight,
-            "length_weight": length_weight,
-        },
-        fusion={
-            "fusion_model": fusion_model and options.whole_path(fusion_model),
-            "fusion_weight": fusion_weight,
-        },
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        max_length_ratio=max_length_ratio,
-        max_length_extra=max_length_extra,
-        min_length_ratio=min_length_ratio,
-        min_length=min_length,
-        no_repeat_ngram_size=no_repeat_ngram_size,
-        shortlist=shortlist,
-        temperature=temperature,
-        top_k=top_k,
-        seed=seed,
-        truecase=truecase,
-        copy_digits=copy_digits,
+    decoding = dataclasses.replace(
+        decoding.from_any_folder(), threads=decoding.threads if alone else decoding.threads or 1
     )
+    load = partial(load_translator, [whole_path(path) for path in model or []], decoding)
     if ray is None:
         _translate_text(load, job, source, output, workers or 1, resume)
     elif source is None or output is None:
         raise ConfigError("--ray needs --input and --output")
     else:
         signal.signal(signal.SIGTERM, _terminate)
-        translate_corpus(load, job, ray, source, output, workers, threads or 1, resume)
+        translate_corpus(load, job, ray, source, output, workers, decoding.threads or 1, resume)
 
 
 def main() -> None:

@@ -16,17 +16,8 @@ import typer
 from mt.errors import ConfigError
 from scripts.console import Version, program, run
 from scripts.evaluation import TestText, text_record
-from scripts.options import (
-    BeamSize,
-    Engine,
-    LanguageModel,
-    LengthPenalty,
-    Model,
-    ReverseModel,
-    RightToLeftModel,
-    Threads,
-    load_translator,
-)
+from scripts.loading import load_translator
+from scripts.options import Decoding, Model, decoding_options
 
 if TYPE_CHECKING:
     from mt import Translator
@@ -34,6 +25,8 @@ if TYPE_CHECKING:
 
 app = program("Find the weights of rescoring models on validation text.")
 
+RESCORING = ("reverse_model", "right_to_left_model", "language_model")
+"""Fields of `RerankConfig` that name the models."""
 MODEL_GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
 """Weights to try for another model; the model's own score has 1."""
 LENGTH_GRID = (-0.2, -0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1, 0.2)
@@ -43,7 +36,9 @@ Weights = Mapping[str, float]
 
 
 @app.command()
+@decoding_options(*RESCORING, "beam_size", "length_penalty")
 def tune(
+    *,
     source: Annotated[
         Path, typer.Option(metavar="F", help="Validation text to translate, .gz or .xz too.")
     ],
@@ -54,16 +49,10 @@ def tune(
         ),
     ],
     model: Model = None,
-    reverse_model: ReverseModel = None,
-    right_to_left_model: RightToLeftModel = None,
-    language_model: LanguageModel = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the record: texts, models, grids, weights.")
     ] = False,
-    beam_size: BeamSize = None,
-    length_penalty: LengthPenalty = None,
-    engine: Engine = None,
-    threads: Threads = None,
+    decoding: Decoding,
     version: Version = False,
 ) -> None:
     """Find the weights of rescoring models on validation text.
@@ -72,21 +61,14 @@ def tune(
     changes. Prints the options for mt-translate and mt-evaluate. The best of many looks better than
     it is, so report what it gives on other text.
     """
-    folders = {
-        "reverse_model": reverse_model,
-        "right_to_left_model": right_to_left_model,
-        "language_model": language_model,
-    }
-    if not any(folders.values()):
+    if not decoding.rerank:
         raise ConfigError(
             "options: name a model: --rescore-reverse, --rescore-right-to-left or "
             "--rescore-language-model"
         )
     text = TestText.read(source, reference)
-    translator = load_translator(
-        model, threads, engine, folders, beam_size=beam_size, length_penalty=length_penalty
-    )
-    record = _tuned(text, translator, {name for name, folder in folders.items() if folder})
+    translator = load_translator(model or [], decoding)
+    record = _tuned(text, translator, set(decoding.rerank))
     print(json.dumps(record, indent=2, ensure_ascii=False) if as_json else _text(record))
 
 

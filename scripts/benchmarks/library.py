@@ -62,9 +62,10 @@ _translator: Translator
 def _load(model: Path | None, cpus: Collection[int]) -> None:
     global _translator
     os.sched_setaffinity(0, cpus)
-    from scripts.options import load_translator
+    from scripts.loading import load_translator
+    from scripts.options import Decoding
 
-    _translator = load_translator(model, 1)
+    _translator = load_translator([model] if model else [], Decoding(threads=1))
 
 
 def _translate(texts: Sequence[str]) -> float:

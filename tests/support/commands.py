@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
+from support.logs import restored_logging
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -56,6 +58,7 @@ def call(
     line = [program, *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
     with (
+        restored_logging(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
         contextlib.chdir(folder or Path.cwd()),
