@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _logging_as_found() -> Iterator[None]:
-    """Fail the test that leaves a log configured, not one that a later test of its process reads."""
+    """A test that leaves a log configured fails itself, not a later one of its process."""
     before = _logging_handlers()
     yield
     assert _logging_handlers() == before

@@ -11,10 +11,8 @@ import pytest
 from mt import Translator
 from mt.bundle import save_bundle
 from mt.card import model_card
-from mt.errors import CorpusError
-from scripts.score import score
 from support.bundles import SOURCES, TARGETS, save_tiny_bundle, tiny_bundle
-from support.commands import assert_mistake, run
+from support.commands import assert_mistake, call, run
 from support.recipes import write_lines
 
 
@@ -53,12 +51,13 @@ def test_every_pair_of_lines_has_a_line_and_the_perplexity_comes_last(folder: Pa
     assert second == "lines not scored: blank 1, unknown_characters 1"
 
 
-def test_json_lines_hold_every_piece(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    score(
-        folder / "text.en", folder / "text.de", [folder / "model"], as_json=True, length_penalty=0.0
-    )
+def test_json_lines_hold_every_piece(folder: Path) -> None:
+    text = ("--source", "text.de", "--target", "text.en")
+    options = ("--model", "model", "--json", "--length-penalty", "0")
+    result = call("score", *text, *options, folder=folder)
+    assert result.returncode == 0, result.stderr
 
-    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    records = [json.loads(line) for line in result.stdout.splitlines()]
     for record, target in zip(records, TARGETS, strict=False):
         assert record["status"] == "scored"
         assert "".join(record["pieces"]).replace("▁", " ").strip() == f"{target}</s>"
@@ -74,24 +73,27 @@ def test_json_lines_hold_every_piece(folder: Path, capsys: pytest.CaptureFixture
     assert len(records) == len(SOURCES) + 2
 
 
-def test_several_models_score_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    models = [folder / "model", folder / "other"]
-    score(folder / "text.en", folder / "text.de", models)
+def test_several_models_score_together(folder: Path) -> None:
+    text = ("--source", "text.de", "--target", "text.en")
+    result = call("score", *text, "--model", "model", "--model", "other", folder=folder)
+    assert result.returncode == 0, result.stderr
 
+    models = [folder / "model", folder / "other"]
     pairs = Translator.load_ensemble(models).score(SOURCES, TARGETS)
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    rows = [line.split("\t") for line in result.stdout.decode().splitlines()]
     assert len(rows) >= len(pairs) > 0
     for row, pair in zip(rows, pairs, strict=False):
         assert float(row[0]) == pytest.approx(pair.log_probability, abs=1e-3)
 
 
-def test_where_nothing_can_be_scored_there_is_no_perplexity(
-    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_where_nothing_can_be_scored_there_is_no_perplexity(folder: Path, tmp_path: Path) -> None:
     write_lines(tmp_path / "blank", ["", ""])
-    score(tmp_path / "blank", tmp_path / "blank", [folder / "model"])
+    text = ("--source", tmp_path / "blank", "--target", tmp_path / "blank")
+    result = run("score", *text, "--model", folder / "model")
 
-    assert capfd.readouterr() == ("\t\t\tblank\n" * 2, "lines not scored: blank 2\n")
+    assert result.returncode == 0
+    assert result.stdout == b"\t\t\tblank\n" * 2
+    assert result.stderr == b"lines not scored: blank 2\n"
 
 
 def test_models_that_do_not_go_together_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -108,5 +110,7 @@ def test_models_that_do_not_go_together_are_refused(folder: Path, tmp_path: Path
 
 def test_uneven_files_are_refused_before_a_model_is_loaded(folder: Path, tmp_path: Path) -> None:
     write_lines(tmp_path / "short.en", ["Good morning."])
-    with pytest.raises(CorpusError, match=r"text.de has 26 lines .*short.en 1: line 2 has no"):
-        score(tmp_path / "short.en", folder / "text.de", [tmp_path / "nowhere"])
+    text = ("--source", folder / "text.de", "--target", tmp_path / "short.en")
+    result = call("score", *text, "--model", tmp_path / "nowhere")
+
+    assert_mistake(result, "text.de has 26 lines", "short.en 1: line 2 has no")
