@@ -1,32 +1,27 @@
 """mt-train: train a model from a recipe.
 
-Composes a run out of `mt.training` and the validator that its task asks for, shows its events, and
-turns SIGTERM and SIGINT into a checkpoint.
+Composes a run out of `mt.training` and the validator that its task asks for, and turns SIGTERM and
+SIGINT into a checkpoint. How its events look is `scripts.events`'s.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mt.config import DataConfig, Recipe, Task, load_recipe, read_changes, with_options
-from mt.criterion import CRITERIA, find_criterion
-from scripts.console import Version, describe, errors, program, run, say
+from mt.criterion import CRITERIA
+from scripts.console import Version, describe, program, run, say
+from scripts.events import EventDisplay
 
 if TYPE_CHECKING:
     from mt.training import Outcome
-
-WORTH_A_LINE = 100_000
-"""Pairs whose preparation takes so long that a log should tell of it."""
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -187,7 +182,7 @@ def _train(recipe: Recipe, output: Path, resume: bool) -> int:
 
     with (
         processes_of_environment() as processes,
-        _Display(recipe.training.updates, shown=processes.first) as display,
+        EventDisplay(recipe.training.updates, shown=processes.first) as display,
         _StopSignals() as signals,
     ):
 
@@ -249,91 +244,6 @@ class _StopSignals:
     def _restore() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-class _Display:
-    """A progress bar on a terminal, and a line for each event that is worth one."""
-
-    def __init__(self, updates: int, *, shown: bool) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=errors,
-            disable=not (shown and errors.is_terminal),
-        )
-        self.preparation = self.progress.add_task("preparing", total=None)
-        self.training = self.progress.add_task("training", total=updates, visible=False)
-        self.began = time.monotonic()
-
-    def __enter__(self) -> _Display:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.progress.stop()
-
-    def prepare(self, doing: str, done: int, total: int | None) -> None:
-        """Show how far the text is prepared; its beginning and end are lines if it takes long."""
-        self.progress.update(self.preparation, description=doing, completed=done, total=total)
-        if total is None or total < WORTH_A_LINE:
-            return
-        if done == 0:
-            self.began = time.monotonic()
-            self._print(f"{doing} {total:,} pairs")
-        elif done == total:
-            seconds = time.monotonic() - self.began
-            self._print(f"{doing} took {seconds:.1f} s, {total / seconds:,.0f} pairs/s")
-
-    def show(self, record: Mapping[str, Any]) -> None:
-        """Show an event of the training."""
-        self.progress.update(self.preparation, visible=False)
-        self.progress.update(self.training, visible=True, completed=record["update"])
-        if line := _line(record):
-            self._print(line)
-
-    def _print(self, line: str) -> None:
-        self.progress.console.print(line, markup=False, emoji=False)
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    match record["event"]:
-        case "start":
-            filters = ", ".join(
-                f"{count:,} {name.replace('_', ' ')}"
-                for name, count in record["training_pairs"].items()
-            )
-            return f"{record['parameters']:,} parameters; training pairs: {filters}"
-        case "resume":
-            changed = record["changed_environment"]
-            note = f"; not exact, since the environment changed: {changed}" if changed else ""
-            return f"resumed at update {record['update']:,}{note}"
-        case "train":
-            return (
-                f"update {record['update']:>7,}  epoch {record['epoch'] + 1:>3}  "
-                f"loss {record['loss']:.3f}  nll {record['nll']:.3f}  "
-                f"rate {record['learning_rate']:.2e}  norm {record['gradient_norm']:.2f}  "
-                f"{record['tokens_per_second']:,.0f} tokens/s"
-            )
-        case "validation":
-            mark = "  best so far" if record["better"] else ""
-            return (
-                f"update {record['update']:>7,}  validation: nll {record['nll']:.3f}  "
-                f"{_scores(record)}{mark}\n    {record['example']}"
-            )
-        case _:
-            return ""
-
-
-def _scores(record: Mapping[str, Any]) -> str:
-    """What a validation found, in words."""
-    criterion = find_criterion(record)
-    assert criterion is not None
-    how = f"{criterion.how}, {record['sentences']:,} sentences"
-    if "word_perplexity" in record:
-        how += f", {record['word_perplexity']:.2f} per word"
-    return f"{criterion.name} {record[criterion.key]:.2f} ({how})"
 
 
 if __name__ == "__main__":

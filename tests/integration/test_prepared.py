@@ -18,7 +18,7 @@ from mt.config import load_recipe
 from mt.corpus import FilterReport, prepare, read_pairs, read_tokenizers
 from mt.errors import CorpusError, TrainingError
 from mt.training import Trainer, data, open_run
-from scripts import train
+from scripts import events
 from support.commands import assert_mistake, call
 from support.held_out import hold_out
 from support.recipes import write_lines, write_recipe
@@ -296,7 +296,7 @@ def test_the_command_takes_the_folder_and_a_second_run_finds_it(recipe, tmp_path
 def test_long_preparations_are_told_and_short_ones_are_not(recipe, tmp_path, monkeypatch):
     quiet = call("train", recipe, "--output", tmp_path / "quiet").stderr.decode()
     assert "pairs/s" not in quiet
-    monkeypatch.setattr(train, "WORTH_A_LINE", 100)
+    monkeypatch.setattr(events, "WORTH_A_LINE", 100)
     first, second, *_ = (
         call("train", recipe, "--output", tmp_path / "told").stderr.decode().splitlines()
     )
