@@ -23,6 +23,7 @@ import typer
 from mt.config import EngineName
 from mt.errors import ConfigError, MTError
 from scripts.console import Version, describe, program, run, say
+from scripts.options import named
 from service.settings import Settings, environment_file, load_settings, misspelt
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def serve(
         "engine": engine,
         "workers": workers,
     }
-    given = {name: value for name, value in options.items() if value is not None}
+    given = named(options)
     if model and models:
         raise ConfigError("options: --model names models and --models a folder of all; give one")
     if models:

@@ -19,6 +19,7 @@ from mt.config import DataConfig, Recipe, Task, load_recipe, read_changes, with_
 from mt.criterion import CRITERIA
 from scripts.console import Version, describe, program, run, say
 from scripts.events import EventDisplay
+from scripts.options import named
 
 if TYPE_CHECKING:
     from mt.training import Outcome
@@ -131,7 +132,7 @@ def train(
         "tokenizers_from": tokenizers_from,
         "data.prepared": prepared,
     }
-    given = {name: folder.resolve() for name, folder in folders.items() if folder is not None}
+    given = {name: folder.resolve() for name, folder in named(folders).items()}
     loaded = with_options(loaded, given)
     loaded = with_options(loaded, read_changes(changes or [], "--set"), "--set")
     raise typer.Exit(_train(loaded, output, resume))

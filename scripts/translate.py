@@ -47,7 +47,7 @@ from scripts.console import (
 )
 from scripts.corpora import translate_corpus
 from scripts.loading import load_translator
-from scripts.options import Decoding, Model, decoding_options, whole_path
+from scripts.options import Decoding, Model, decoding_options, named, whole_path
 from scripts.outputs import check_output
 from scripts.progress import show_deaths, show_progress, show_summary
 
@@ -231,8 +231,7 @@ def _job_config(output: Path | None, **given: Any) -> JobConfig:
     if given["format"] is None and output is not None:
         uncompressed = output.with_suffix("") if output.suffix in (".gz", ".xz") else output
         given["format"] = "jsonl" if uncompressed.suffix == ".jsonl" else None
-    given = {name: value for name, value in given.items() if value is not None}
-    return parse(JobConfig, given, where="options")
+    return parse(JobConfig, named(given), where="options")
 
 
 class _Text(NamedTuple):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -152,6 +153,16 @@ def test_a_flag_that_is_turned_off_takes_the_place_of_the_models_own_too(
 ) -> None:
     translator = load_translator([model], Decoding(search={"truecase": truecase}))
     assert translator.search_config.truecase is truecase
+
+
+def test_the_engine_computes_with_as_many_threads_as_asked_for(model: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        translator = load_translator([model], Decoding("fp32", threads=2))
+        assert translator.engine == "fp32"
+        assert translator.environment["threads"] == 2
+    finally:
+        torch.set_num_threads(before)  # of the whole process
 
 
 def test_several_folders_are_an_ensemble(model: Path) -> None:
