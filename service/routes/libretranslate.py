@@ -6,7 +6,6 @@ translated: `service.texts.passage` does, for every wire.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.aside import aside_if
 from service.descriptions import request_body
 from service.errors import Kind, ServiceError
 from service.parameters import clean, read_parameters, unique
@@ -85,9 +85,7 @@ async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     record.n, record.chars = 1, len(text)
     # It counts towards the limit a minute, and is not charged.
     with await server.access.admit(client, len(text)):
-        detect = server.translation.ways.detect
-        aside = len(text) > CUT_ASIDE
-        found = await asyncio.to_thread(detect, text) if aside else detect(text)
+        found = await aside_if(len(text) > CUT_ASIDE, server.translation.ways.detect, text)
     return [DetectedLanguage(confidence=each.confidence, language=each.language) for each in found]
 
 

@@ -5,7 +5,6 @@ Knows which route answers what. `service.native` knows the bodies.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.aside import aside_if
 from service.clients.access import Client
 from service.descriptions import of_server, request_body, schema_of
 from service.errors import ServiceError
@@ -184,8 +184,7 @@ async def _written(
 ) -> Event:
     """What is written of outcomes; on a thread of its own if they have many segments."""
     segments = sum(len(each.segments) for each in outcomes if isinstance(each, Answer))
-    aside = segments > SEGMENTS_A_TURN
-    return await asyncio.to_thread(write, outcomes) if aside else write(outcomes)
+    return await aside_if(segments > SEGMENTS_A_TURN, write, outcomes)
 
 
 def _details(model: Model, server: Server) -> ModelDetails:

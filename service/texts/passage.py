@@ -15,6 +15,7 @@ from typing import Any
 
 from mt.text.language import Detection
 from mt.translation import SegmentTranslation, given, join
+from service.aside import aside_if
 from service.errors import ServiceError
 from service.telemetry.metrics import Metrics
 from service.texts.catalogue import Way
@@ -59,8 +60,8 @@ class Passage:
             ServiceError: TOO_LARGE, OVERLOADED; UNSUPPORTED_LANGUAGE, languages cannot be detected.
         """
         effort = 1 if job.style.format == "text" else MARKUP_EFFORT
-        aside = effort * sum(map(len, job.texts)) > CUT_ASIDE
-        pieces = await asyncio.to_thread(self._prepare, job) if aside else self._prepare(job)
+        large = effort * sum(map(len, job.texts)) > CUT_ASIDE
+        pieces = await aside_if(large, self._prepare, job)
         kinds = dict.fromkeys((piece.way, piece.cut.wants_links) for piece in pieces if piece.way)
         work = self._sharing.in_parts(len(kinds))
         parts = [self._translate_alike(kind, pieces, job.options, work, progress) for kind in kinds]
@@ -68,7 +69,7 @@ class Passage:
             await parts[0]
         else:
             await _together(*parts)
-        return await asyncio.to_thread(_answers, pieces) if aside else _answers(pieces)
+        return await aside_if(large, _answers, pieces)
 
     def _prepare(self, job: Job) -> list[_Piece]:
         return [self._piece(text, job) for text in job.texts]
