@@ -44,7 +44,7 @@ def model_card(bundle: Bundle) -> str:
     rows = [
         _task(config),
         *([_encoder(model)] if reads else []),
-        ("Decoder", f"LSTM, {model.decoder_layers} layers of {model.decoder_hidden_size}"),
+        ("Decoder", f"LSTM, {_layers(model.decoder_layers, model.decoder_hidden_size)}"),
         *([("Attention", _ATTENTION[model.attention])] if reads else []),
         *_variants(model),
         ("Vocabulary", " + ".join(f"{len(side):,}" for side in dict.fromkeys(bundle.tokenizers))),
@@ -75,8 +75,12 @@ def _task(config: BundleConfig) -> tuple[str, str]:
 
 def _encoder(model: ModelConfig) -> tuple[str, str]:
     directions = "bidirectional" if model.bidirectional else "unidirectional"
-    layers = f"{model.encoder_layers} layers of {model.encoder_hidden_size}"
+    layers = _layers(model.encoder_layers, model.encoder_hidden_size)
     return "Encoder", f"{directions} LSTM, {layers}"
+
+
+def _layers(count: int, size: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'} of {size}"
 
 
 def _decoding(config: BundleConfig) -> list[tuple[str, str]]:

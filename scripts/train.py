@@ -11,10 +11,11 @@ import signal
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mt.bundle import find_model
 from mt.config import DataConfig, Recipe, Task, load_recipe, read_changes, with_options
 from mt.criterion import CRITERIA
 from scripts.console import Version, describe, program, run, say
@@ -33,6 +34,11 @@ def bundled_recipes() -> list[str]:
 
 
 app = program("Train a model from a recipe.")
+
+
+def _model(field: str) -> Any:
+    help = f"{describe(Recipe, field)} The name of a bundled one will do as well."
+    return typer.Option(metavar="DIR", help=help)
 
 
 @app.command()
@@ -70,18 +76,10 @@ def train(
         ),
     ] = None,
     target_language: Annotated[str | None, typer.Option(help="The same for --target.")] = None,
-    init_from: Annotated[
-        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_from"))
-    ] = None,
-    init_encoder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_encoder"))
-    ] = None,
-    init_decoder: Annotated[
-        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "init_decoder"))
-    ] = None,
-    tokenizers_from: Annotated[
-        Path | None, typer.Option(metavar="DIR", help=describe(Recipe, "tokenizers_from"))
-    ] = None,
+    init_from: Annotated[Path | None, _model("init_from")] = None,
+    init_encoder: Annotated[Path | None, _model("init_encoder")] = None,
+    init_decoder: Annotated[Path | None, _model("init_decoder")] = None,
+    tokenizers_from: Annotated[Path | None, _model("tokenizers_from")] = None,
     prepared: Annotated[
         Path | None, typer.Option(metavar="DIR", help=describe(DataConfig, "prepared"))
     ] = None,
@@ -109,6 +107,13 @@ def train(
     Several processes train one model together under torchrun:
     `torchrun --nproc-per-node 2 -m scripts.train RECIPE.toml --output DIR`.
     """
+    models = {
+        "init_from": init_from,
+        "init_encoder": init_encoder,
+        "init_decoder": init_decoder,
+        "tokenizers_from": tokenizers_from,
+    }
+    folders = {name: find_model(folder) for name, folder in named(models).items()}
     if recipe is not None:
         _refuse_beside_recipe(
             source=source,
@@ -124,16 +129,11 @@ def train(
             )
         if source is None or target is None:
             raise typer.BadParameter("give a RECIPE.toml, or both --source and --target")
-        loaded = _recipe_of_files(source, target, source_language, target_language, init_from)
-    folders = {
-        "init_from": init_from,
-        "init_encoder": init_encoder,
-        "init_decoder": init_decoder,
-        "tokenizers_from": tokenizers_from,
-        "data.prepared": prepared,
-    }
-    given = {name: folder.resolve() for name, folder in named(folders).items()}
-    loaded = with_options(loaded, given)
+        initial = folders.get("init_from")
+        loaded = _recipe_of_files(source, target, source_language, target_language, initial)
+    if prepared is not None:
+        folders["data.prepared"] = prepared
+    loaded = with_options(loaded, {name: folder.resolve() for name, folder in folders.items()})
     loaded = with_options(loaded, read_changes(changes or [], "--set"), "--set")
     raise typer.Exit(_train(loaded, output, resume))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mt.bundle import load_bundle, save_bundle
+from mt.bundle import find_model, load_bundle, save_bundle
 from mt.config import load_recipe
 from mt.errors import BundleError, ConfigError, TrainingError
 from mt.parameters import half_precision
@@ -279,3 +279,10 @@ def test_the_command_takes_halves_and_refuses_a_whole_beside_them(
     done = call("train", recipe, "--output", tmp_path / "model", *halves)
     assert done.returncode == 0, done.stderr
     assert "decoder of" in load_bundle(tmp_path / "model").record["fine_tuned_from"]
+
+
+def test_a_bundled_model_is_found_by_its_name(recipe, tmp_path):
+    done = call("train", recipe, "--tokenizers-from", "de-en", "--output", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    bundled, made = (load_bundle(path) for path in (find_model("de-en"), tmp_path / "model"))
+    assert made.tokenizers.target.content == bundled.tokenizers.target.content

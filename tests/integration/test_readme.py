@@ -140,6 +140,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_tiny_bundle(folder / name)
     save_answering(folder)
     save_bundle(folder / "runs" / "words", tiny_language_bundle(), "card")
+    save_bundle(folder / "runs" / "words-de-en", tiny_language_bundle(), "card")
     for name in ("A", "B", "tatoeba-de-en"):
         events = [
             {"event": "train", "update": 1, "loss": 5.0, "learning_rate": 0.001},

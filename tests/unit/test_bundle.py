@@ -627,7 +627,7 @@ def test_the_card_says_what_the_model_is(folder):
     assert card.startswith("# tiny-de-en\n")
     assert rows["Translates"] == "de to en"
     assert rows["Licence of the text"] == "CC0"
-    assert rows["Encoder"] == "bidirectional LSTM, 1 layers of 8"
+    assert rows["Encoder"] == "bidirectional LSTM, 1 layer of 8"
     assert rows["Vocabulary"] == "120 + 120"
     assert rows["Parameters"] == "7,746, stored in half precision"
     assert rows["Decoding default"] == "beam 5, length penalty 1"
