@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mt.config import DataConfig
 from mt.corpus import Corpus, Sentences
 from mt.errors import CorpusError
-from mt.noise import noisy, word_beginnings
+from mt.noise import noisy
 from mt.numbers import has_shared_numbers, with_other_numbers
 from mt.tokenizer import Tokenizer, TokenizerPair
 
@@ -53,7 +53,8 @@ class Augmented:
             corpus = _shortest(corpus, (number + 1) / (self.config.curriculum_epochs + 1))
         if self.config.joined_share:
             corpus = _join(corpus, self.config, (self.seed, number))
-        return corpus
+        # The texts are those of the pairs as they were.
+        return corpus if corpus is self.corpus else replace(corpus, texts=None)
 
     def _with_numbers(self, corpus: Corpus, seed: tuple[int, int]) -> Corpus:
         """The pairs, and behind them copies of some with other numbers."""
@@ -128,7 +129,7 @@ def _pieces(
 def _disturb(
     corpus: Corpus, tokenizer: Tokenizer, config: DataConfig, seed: tuple[int, int]
 ) -> Corpus:
-    begins_word, source = word_beginnings(tokenizer), corpus.source
+    begins_word, source = tokenizer.begins_word, corpus.source
     parts = [
         noisy(
             Sentences(source.ids, source.starts[start : start + BLOCK + 1]),

@@ -103,8 +103,8 @@ def max_length(config: SearchConfig, source_length: int) -> int:
 def _batches(tasks: Sequence[SearchTask], config: SearchConfig, n_best: int) -> Iterator[list[int]]:
     """Numbers of tasks that are decoded together."""
     most = max(1, config.batch_rows // (n_best if config.temperature else config.beam_size))
-    # By themselves: what has a prefix, which has no shortlist, and what has a digit rule, which is
-    # slow.
+    # By themselves: what has a prefix, which has no shortlist, and what has a digit rule, since
+    # `CopyingDigits` has one for every row or none, and is slow.
     kinds = [(bool(task.prefix), task.digit_rule is not None) for task in tasks]
     for kind in sorted(set(kinds)):
         numbers = [number for number, its_kind in enumerate(kinds) if its_kind == kind]

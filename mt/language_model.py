@@ -21,19 +21,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mt.bundle import Bundle, find_model, load_bundle
 from mt.config import ContinuationConfig, EngineName, SearchConfig
 from mt.engine import Engine, load_engine
 from mt.errors import BundleError, InputError
 from mt.likelihood import BLANK, SCORED, UNKNOWN_CHARACTERS, force_pairs
-from mt.noise import word_beginnings
 from mt.search import Hypothesis, Integers, LogProbabilities, next_words, sample, search
 from mt.segmentation import SPACE
 from mt.tokenizer import Tokenizer
@@ -204,7 +201,7 @@ class LanguageModel:
             self._engine,
             state,
             last,
-            self._begins_word,
+            self.tokenizer.begins_word,
             lambda tokens: "".join(self.tokenizer.pieces(tokens)),
             count + 1,
             new=beginning == "" or beginning[-1].isspace(),
@@ -271,10 +268,6 @@ class LanguageModel:
             n_best=count,
         )
         return [self._continuation(ids, hypothesis) for hypothesis in found]
-
-    @cached_property
-    def _begins_word(self) -> NDArray[np.bool_]:
-        return word_beginnings(self.tokenizer)
 
     def _encode(self, beginning: str) -> list[int]:
         (ids,) = self.tokenizer.encode([beginning])

@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.corpus import Sentences
-from mt.segmentation import SPACE
-from mt.tokenizer import Tokenizer
 
 
 def noisy(
@@ -26,7 +24,7 @@ def noisy(
     """Leave words out and move the others about; none of the sentences is blank before or after.
 
     Args:
-        begins_word: [V], of each piece, as `word_beginnings` has it.
+        begins_word: [V], of each piece, as `Tokenizer.begins_word` has it.
         drop: probability of each word to be left out; the last one left stays.
         shuffle: words that one may move past, either way, among all words of its sentence.
     """
@@ -42,11 +40,6 @@ def noisy(
     lengths = np.add.reduceat(words.lengths * kept, firsts[:-1], dtype=np.int64)
     starts = np.concatenate(([0], np.cumsum(lengths)))
     return Sentences(words.take(order[kept[order]]).ids, starts)
-
-
-def word_beginnings(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """[V]: whether a piece begins a word."""
-    return np.array([piece.startswith(SPACE) for piece in tokenizer.pieces(range(len(tokenizer)))])
 
 
 def _words(

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import sentencepiece
+from numpy.typing import NDArray
 
 from mt.config import TokenizerConfig
 from mt.errors import BundleError, ConfigError
-from mt.segmentation import Lattice, Merges, Segmentation
+from mt.segmentation import SPACE, Lattice, Merges, Segmentation
 from mt.text.digits import DIGITS
 from mt.tokens import BEGIN, END, PAD, UNKNOWN
 
@@ -68,6 +69,11 @@ class Tokenizer:
     def find(self, piece: str) -> int:
         """The id of a piece as written in the vocabulary; the unknown one's if there is none."""
         return int(self._pieces.piece_to_id(piece))
+
+    @cached_property
+    def begins_word(self) -> NDArray[np.bool_]:
+        """[V]: whether a piece begins a word."""
+        return np.array([piece.startswith(SPACE) for piece in self.pieces(range(len(self)))])
 
     @cached_property
     def numerals(self) -> Mapping[int, str]:

@@ -8,3 +8,5 @@ BEGIN = 2
 """What the decoder is fed before the first token."""
 END = 3
 """Closes every source and every translation."""
+
+NEVER_WRITTEN = (PAD, UNKNOWN, BEGIN)

@@ -60,8 +60,8 @@ class ModelConfig(Options):
     deep_output: bool = True
     """Compare with every piece a map of hidden state, context and input embedding (Bahdanau et al.
     2015, A.2.2, without its maxout); false compares the hidden state itself (Sutskever et al. 2014,
-    2) or, with attention, the attentional state tanh(W [h; c]) (Luong et al. 2015, eq. 5), which
-    takes a decoder as wide as the embeddings."""
+    2), which takes a decoder as wide as the embeddings, or, with attention, the attentional state
+    tanh(W [h; c]) (Luong et al. 2015, eq. 5)."""
     tied_output: bool = True
     """Use the target embedding as the output layer (Press and Wolf 2017)."""
     forget_bias: float = Field(1.0, ge=-10, le=10)
@@ -87,13 +87,13 @@ class ModelConfig(Options):
     Leaves the fused path: a training step of the layers takes about 2.1 times as long on a CPU."""
     residual: bool = False
     """Add to the output of a layer its input (He et al. 2016; Wu et al. 2016, 3.1), from the second
-    layer on: the first has another width below it. States stay as they are, so in the encoder, of
-    which nothing else is kept, it takes three layers to matter."""
+    layer on: the first has another width below it. States stay as they are, so in an encoder
+    without attention, of which nothing else is kept, it takes three layers to matter."""
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
     """Share of embedding units dropped, one mask per sequence (Gal and Ghahramani 2016)."""
     layer_dropout: float = Field(0.2, ge=0, lt=1)
-    """Share of units dropped between layers, and of what attention looks back at, one mask per
-    sequence."""
+    """Share of units dropped between layers, of the summary that `context_size` feeds, and of what
+    attention looks back at, one mask per sequence."""
     weight_drop: float = Field(0.0, ge=0, lt=1)
     """Share of the weights between hidden states dropped, one mask per batch (DropConnect; Merity
     et al. 2018, 2)."""
@@ -163,14 +163,15 @@ class ModelConfig(Options):
                 "layer_norm needs hidden sizes of at least 2 "
                 f"(found {self.encoder_hidden_size} and {self.decoder_hidden_size})"
             )
-        if self.residual and self.encoder_layers < 3 and self.decoder_layers < 2:
+        least = 3 if self.attention == "none" else 2
+        if self.residual and self.encoder_layers < least and self.decoder_layers < 2:
             raise ValueError(
-                "residual needs 3 encoder layers or 2 decoder layers "
+                f"residual needs {least} encoder layers or 2 decoder layers "
                 f"(found {self.encoder_layers} and {self.decoder_layers})"
             )
-        if not self.deep_output and self.decoder_hidden_size != self.embedding_size:
+        if not self.readout_size and self.decoder_hidden_size != self.embedding_size:
             raise ValueError(
-                "deep_output = false needs a decoder as wide as the embeddings "
+                "deep_output = false without attention needs a decoder as wide as the embeddings "
                 f"(found {self.decoder_hidden_size} and {self.embedding_size})"
             )
         if self.attention == "dot" and self.decoder_hidden_size != self.encoder_width:

@@ -59,7 +59,8 @@ class TrainingConfig(Options):
     average_checkpoints: int = Field(5, ge=1, le=50)
     """Validations whose weights `averaging = "checkpoints"` takes the mean of."""
     seed: int = Field(1, ge=0, lt=2**31)
-    """Decides initial weights, order and dropout; the same seed repeats the run."""
+    """Decides initial weights, order, dropout, what [data] draws, and the tokenizers where the run
+    trains them; the same seed repeats the run."""
     threads: int = Field(1, ge=1, le=256)
     """CPU threads; part of what makes a run repeat bit for bit."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

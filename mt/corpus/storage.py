@@ -164,7 +164,7 @@ def new_folder(path: Path, *, with_text: bool) -> Iterator[NewCorpusFolder]:
         with_text: keep the text of the pairs as well as its ids.
 
     Raises:
-        CorpusError: another process is making it.
+        CorpusError: another process is making it, or it cannot be given its name.
         OSError: it cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
@@ -176,9 +176,7 @@ def new_folder(path: Path, *, with_text: bool) -> Iterator[NewCorpusFolder]:
                 leftover.unlink()
             with ExitStack() as stack:
                 yield NewCorpusFolder(part, stack, with_text=with_text)
-            if (path / _RECORD).exists():
-                shutil.rmtree(path)
-            settle(part, path)
+            _settle(part, path)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             for folder in missing:  # from the nearest up
@@ -245,6 +243,20 @@ class _SideWriter:
 
 def _joined(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Give the folder its name; prepared pairs that had it go in one move, for half removed they
+    would be in the way for ever."""
+    replaced = path.with_name(f"{path.name}.old")
+    shutil.rmtree(replaced, ignore_errors=True)  # of a process that was killed
+    try:
+        if (path / _RECORD).exists():
+            path.rename(replaced)
+        settle(part, path)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be written: {error.strerror}") from error
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 @contextmanager

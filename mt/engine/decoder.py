@@ -21,7 +21,7 @@ from mt.engine.cells import HiddenForm, activate, advance, input_bias
 from mt.engine.graph import Activation, Graph, Quantised, quantise
 from mt.engine.layers import Floats, LayerWeights, Weights, as_float, read_decoder
 from mt.engine.tables import TABLE
-from mt.tokens import BEGIN, PAD, UNKNOWN
+from mt.tokens import NEVER_WRITTEN
 
 BLOCK = 64
 """Tokens whose largest value is looked for together: of k blocks with the largest ones, the best k
@@ -29,8 +29,6 @@ tokens are among the members."""
 
 OUTPUTS = ("hidden", "cell", "scores", "ids", "values")
 """What a step gives, in this order."""
-
-_NEVER_WRITTEN = [PAD, UNKNOWN, BEGIN]
 
 
 class OutputLayer(NamedTuple):
@@ -80,7 +78,7 @@ def output_layer(weights: Weights) -> OutputLayer:
     """All pieces, filled up to whole blocks with some that are never written."""
     name = "separate_output" if "separate_output" in weights else "decoder.embedding.weight"
     bias = as_float(weights["output_bias"])
-    bias[_NEVER_WRITTEN] = -np.inf
+    bias[[*NEVER_WRITTEN]] = -np.inf
     missing = -len(bias) % BLOCK
     integers, scale = quantise(weights[name].T)
     return OutputLayer(

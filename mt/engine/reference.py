@@ -19,7 +19,7 @@ from mt.errors import ConfigError
 from mt.lexicon import Lexicon
 from mt.model import DecoderState, Model
 from mt.search import best_of_each
-from mt.tokens import BEGIN, END, PAD, UNKNOWN
+from mt.tokens import BEGIN, END, NEVER_WRITTEN, PAD
 
 
 class EngineState(NamedTuple):
@@ -42,7 +42,7 @@ class TorchEngine:
     end = END
 
     def __init__(self, model: Model, name: str = "fp32", lexicon: Lexicon | None = None) -> None:
-        """`model` is shared, not copied; it is used as it is, where it is, at each call."""
+        """`model`, in evaluation mode, is shared, not copied; it is used where it is."""
         self._model = model
         self._lexicon = lexicon
         self.name = name
@@ -80,6 +80,7 @@ class TorchEngine:
     @torch.inference_mode()
     def start(self, sources: Sequence[Sequence[int]], *, shortlist: int = 0) -> EngineState:
         """As `Engine.start`."""
+        assert not self._model.training, "dropout would make translations random: model.eval()"
         lengths = torch.tensor([len(source) + 1 for source in sources])
         padded = torch.full((len(sources), int(lengths.max())), PAD)
         for row, source in zip(padded, sources, strict=True):
@@ -120,7 +121,7 @@ class TorchEngine:
             torch.from_numpy(previous).to(self._device), state.decoder
         )
         logits = logits.float()  # the best of many are found sooner, and told apart, in fp32
-        logits[:, [PAD, UNKNOWN, BEGIN]] = -torch.inf
+        logits[:, [*NEVER_WRITTEN]] = -torch.inf
         if state.forbidden is not None:
             logits.masked_fill_(state.forbidden, -torch.inf)
         return logits.log_softmax(dim=1), EngineState(decoder, state.forbidden)

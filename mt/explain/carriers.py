@@ -96,7 +96,7 @@ def find_carrier(model: Model, tokenizer: Tokenizer, choices: Sequence[Choice]) 
     """The unit that tells best which form is right; None if there are too few choices.
 
     Args:
-        model: a language model; it stays as it is.
+        model: a language model in evaluation mode; it stays as it is.
         tokenizer: its own.
         choices: all of one kind.
     """
@@ -191,7 +191,7 @@ def _best(traces: Sequence[_Traces], labels: NDArray[np.bool_]) -> tuple[int, in
 
 def _outcomes(model: Model, tokenizer: Tokenizer, choices: Sequence[Choice]) -> NDArray[np.bool_]:
     """Whether each choice comes out right."""
-    scorer = LanguageModel(TorchEngine(model.eval()), tokenizer, name="probed", language="en")
+    scorer = LanguageModel(TorchEngine(model), tokenizer, name="probed", language="en")
     return np.array([(found or 0) > 0 for found in preferences(scorer, choices)])
 
 

@@ -7,7 +7,7 @@ Of the sentences that tell something of what is tracked, every second one fits a
 unit's cell state c, and the others measure it, so that the accuracy of a unit is one on sentences
 that had no say in its choice. Beside it stands what one reaches who always says what is said most
 often. That single cells track a thing was found by Karpathy, Johnson and Fei-Fei (2015, section
-4.1); of what is spread over many units this probe says little.
+4.2); of what is spread over many units this probe says little.
 
 Shapes: N places (pieces of sentences), U units of a layer.
 """

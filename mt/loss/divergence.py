@@ -23,10 +23,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from mt.loss.cross_entropy import CHUNK_ROWS
 from mt.precision import product_dtype
-
-CHUNK_ROWS = 256
-"""Rows of each of the two whose logits are alive at once."""
 
 
 def divergence(first: Tensor, second: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -158,7 +158,8 @@ class LSTM(Layer):
             outputs, final = functional_call(self.fused, self._thinned(), (inputs, state))
         else:
             outputs, final = self.fused(inputs, state)
-        return outputs, LSTMState(*final)
+        # Autocast on a CPU would leave a memory in bf16, if no sequence is padded.
+        return outputs, LSTMState(*(state.to(self._weight.dtype) for state in final))
 
     def _thinned(self) -> dict[str, Tensor]:
         names = [f"weight_hh{suffix}" for suffix in self._suffixes()]

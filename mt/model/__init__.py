@@ -14,8 +14,8 @@ layers.py     what encoder and decoder are made of
 A language model is a decoder alone, from zeros; `Model` is what the two have in common. Else all
 that the decoder learns about the source passes through the fixed-size `DecoderState` (Sutskever,
 Vinyals and Le 2014), unless attention is asked for: then the output looks back at the encoder's
-states at every source position too, which the `DecoderState` takes along. Sequences run time first
-inside the layers, sentence first outside.
+states at every source position too, which the `DecoderState` takes along. Token ids, and what
+attention looks back at, have a row for each sentence; layers run time first, and so do readouts.
 """
 
 from mt.model.bridge import Bridge

@@ -37,6 +37,8 @@ def least_risk(
         texts: what each of them writes.
         config: names the utility and what a candidate weighs.
     """
+    if not candidates:
+        return []
     weights = _weights(candidates, config)
     order = sorted(range(len(candidates)), key=lambda n: model_rank(candidates[n]))
     best: dict[str, Hypothesis] = {}

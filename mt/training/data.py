@@ -69,7 +69,8 @@ def open_data(
         tell: told while arrays are made.
 
     Raises:
-        CorpusError: the text cannot be used, or `data.prepared` holds something else.
+        CorpusError: the text cannot be used, `data.prepared` holds something else, or the arrays
+            cannot be given their name.
         ConfigError: the tokenizer does not suit the text.
         TrainingError: the arrays cannot be written.
     """

@@ -37,10 +37,13 @@ def configs(draw: st.DrawFn) -> ModelConfig:
         }
     else:
         shape |= {"decoder_layers": draw(st.integers(1, 3)), "decoder_hidden_size": draw(widths)}
-    shape["residual"] = shape["decoder_layers"] > 1 and draw(st.booleans())
     alike = shape["decoder_hidden_size"] == width * (2 if reading == "both" else 1)
     scores = ["none", "general", "additive", *(["dot"] if alike else [])]
     shape["attention"] = draw(st.sampled_from(scores))
+    deep_enough = encoder_layers >= (3 if shape["attention"] == "none" else 2)
+    shape["residual"] = (shape["decoder_layers"] > 1 or deep_enough) and draw(st.booleans())
     if draw(st.booleans()):
-        shape |= {"deep_output": False, "embedding_size": shape["decoder_hidden_size"]}
+        shape["deep_output"] = False
+        if shape["attention"] == "none":
+            shape["embedding_size"] = shape["decoder_hidden_size"]
     return tiny_config(**shape)

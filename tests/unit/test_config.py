@@ -268,9 +268,19 @@ def test_a_bidirectional_encoder_does_not_reverse_its_source(path):
 def test_without_deep_output_the_decoder_is_as_wide_as_the_embeddings(path):
     message = refusal(path, RECIPE + "[model]\ndeep_output = false\n")
     assert message == (
-        "model: deep_output = false needs a decoder as wide as the embeddings (found 512 and 256)"
+        "model: deep_output = false without attention needs a decoder as wide as the embeddings "
+        "(found 512 and 256)"
     )
     assert not ModelConfig(deep_output=False, embedding_size=512).deep_output
+    assert not ModelConfig(deep_output=False, attention="general").deep_output  # is mapped to it
+
+
+def test_residual_connections_have_to_matter(path):
+    message = refusal(path, RECIPE + "[model]\nresidual = true\ndecoder_layers = 1\n")
+    assert message == "model: residual needs 3 encoder layers or 2 decoder layers (found 2 and 1)"
+
+    assert ModelConfig(residual=True, encoder_layers=3, decoder_layers=1).residual
+    assert ModelConfig(residual=True, decoder_layers=1, attention="dot").residual  # looks back
 
 
 def test_top_k_needs_something_to_be_drawn(path):

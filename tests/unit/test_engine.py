@@ -49,6 +49,11 @@ def test_a_step_is_the_models_renormalised_over_those_tokens() -> None:
     np.testing.assert_allclose(first_step(model)[:, ALLOWED], expected, rtol=0, atol=1e-6)
 
 
+def test_a_model_in_training_is_not_asked() -> None:
+    with pytest.raises(AssertionError, match=r"model\.eval\(\)"):
+        TorchEngine(tiny_model(1).train()).start(SOURCES)
+
+
 def test_rows_of_a_state_can_be_picked_reordered_and_repeated() -> None:
     engine = TorchEngine(tiny_model(1))
     state = engine.start(SOURCES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mt.corpus import Sentences
-from mt.noise import noisy, word_beginnings
+from mt.noise import noisy
 from support.bundles import SOURCES, tiny_tokenizers
 
 BEGINS = np.array([False] * 4 + [True] * 50 + [False] * 50)
@@ -84,6 +84,6 @@ def test_a_part_of_a_text_is_disturbed_as_if_it_were_alone():
 
 def test_a_word_begins_where_text_has_a_space():
     tokenizer = tiny_tokenizers().source
-    begins = word_beginnings(tokenizer)
+    begins = tokenizer.begins_word
     for text, ids in zip(SOURCES, tokenizer.encode(SOURCES), strict=True):
         assert begins[ids].sum() == len(text.split())

@@ -111,6 +111,8 @@ def test_equal_utilities_keep_the_order_of_the_model(table: dict[str, Any]) -> N
 
 
 def test_one_candidate_is_the_choice() -> None:
+    assert least_risk([], [], MBR) == []
+    assert least_risk([], [], RerankConfig(mbr_beam=True, mbr_weights="model")) == []
     assert least_risk([ONE], ["a dog"], MBR) == [ONE]
     assert least_risk([ONE], [""], MBR) == [ONE]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -144,7 +145,7 @@ def test_prepared_pairs_are_replaced_but_no_other_folder(tmp_path):
     assert not write(tmp_path / "made").has_text
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "diary.txt").write_text("dear")
-    with pytest.raises(OSError, match="not empty"):
+    with pytest.raises(CorpusError, match="other: cannot be written: Directory not empty"):
         write(tmp_path / "other")
     assert (tmp_path / "other" / "diary.txt").read_text() == "dear"
 
@@ -152,6 +153,20 @@ def test_prepared_pairs_are_replaced_but_no_other_folder(tmp_path):
 def test_what_a_killed_process_left_is_no_hindrance(tmp_path):
     (tmp_path / "made.part").mkdir()
     (tmp_path / "made.part" / "source.txt").write_text("half")
+    assert not write(tmp_path / "made").has_text
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_process_killed_while_it_replaces_prepared_pairs_is_no_hindrance(tmp_path, monkeypatch):
+    def kill(path: Path, **options: object) -> None:
+        if path.exists():
+            (path / "corpus.json").unlink()
+            raise KeyboardInterrupt
+
+    write(tmp_path / "made", with_text=True)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", kill)
+        write(tmp_path / "made")
     assert not write(tmp_path / "made").has_text
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
