@@ -113,6 +113,7 @@ def server_config(served: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         served,
         http=door(refusing, refusing.head, settings.deadline_s),
+        ws="none",  # there are none, whatever else is installed
         # By itself uvicorn believes any client on this machine.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=",".join(settings.trusted_proxies),

@@ -22,7 +22,14 @@ from mt.errors import MTError
 from mt.shared_arrays import shared_file
 from service.clients.access import Access
 from service.explaining.process import Explaining
-from service.middleware import BodyLimit, Gate, Prefix, check_prefix
+from service.middleware import (
+    BodyLimit,
+    Expecting,
+    Gate,
+    HeadAsGet,
+    Prefix,
+    check_prefix,
+)
 from service.routes import answer, deepl, docs, explain, libretranslate, native, operations
 from service.server import Server
 from service.settings import Settings, load_settings, misspelt
@@ -123,6 +130,7 @@ def create_app(
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     """From the inside out: what is added last sees a request first."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(
         Gate,
@@ -130,6 +138,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         check=lambda: app.state.server.translation.check_available(),
     )
     app.add_middleware(_readable, settings=settings)
+    app.add_middleware(Expecting)
     app.add_middleware(
         Observability,
         metrics=metrics,

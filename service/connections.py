@@ -21,7 +21,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service.upgrades import OneProtocol
-from service.waiting import CLIENT_GONE
+from service.waiting import BROKEN_BODY, CLIENT_GONE
 
 MAX_HEAD_BYTES = 65_536
 """Largest head of a request: its first line and its headers."""
@@ -122,9 +122,15 @@ class Bounded(OneProtocol):
         self._within = self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What stands behind a body is for nobody here: it could name another key or address.
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         if self._held > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
-            raise _TooLargeError
+            raise _RefusedError
+        self._check_head()
         self._handed_on = True
         self._stop_timer()
         super().on_headers_complete()
@@ -148,8 +154,8 @@ class Bounded(OneProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if not self._in_head:  # of a body, whose request the app has
-            super().send_400_response(msg)
+        if not self._in_head:
+            self._give_up_body()
         elif self._head_bytes() > MAX_HEAD_BYTES:
             self._refuse(TOO_LARGE)
         else:
@@ -194,6 +200,29 @@ class Bounded(OneProtocol):
         headers = sum(len(name) + len(value) + len(b": \r\n") for name, value in self.headers)
         return len(self.url) + headers
 
+    def _check_head(self) -> None:
+        """Refuse what the parser takes and RFC 9112, 3.2 and 6.1 do not, or ours cannot read."""
+        headers = self.headers
+        version = self.parser.get_http_version()
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110, 10.1.1: such a client has not asked
+        elif sum(name == b"host" for name, _ in headers) != 1:
+            raise _RefusedError
+        if any(n == b"transfer-encoding" and v.lower() != b"chunked" for n, v in headers):
+            raise _RefusedError
+
+    def _give_up_body(self) -> None:
+        """Read no more, since where the body ends cannot be told; its request, which the app has or
+        will have in its turn, is answered as one whose body is no HTTP."""
+        self._stop_timer()
+        self._deaf = True
+        if not self._answering():  # it was answered early
+            self.transport.close()
+            return
+        self.cycle.keep_alive = False
+        self.cycle.scope.setdefault("state", {})[BROKEN_BODY] = True
+        self.cycle.message_event.set()
+
     def _await_head(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(self.head_s, self._refuse, LATE)
@@ -237,7 +266,7 @@ class Bounded(OneProtocol):
             self.transport.close()
 
 
-class _TooLargeError(Exception):
+class _RefusedError(Exception):
     """Stops the parser."""
 
 

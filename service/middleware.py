@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mt.errors import ConfigError
 from service.errors import STATUS, Kind, ServiceError
+from service.waiting import BROKEN_BODY
 from service.wires import error_response
 
 LATE = STATUS[Kind.REQUEST_TIMEOUT]
@@ -56,6 +57,47 @@ def check_prefix(prefix: str, paths: Iterable[str]) -> None:
             )
 
 
+class HeadAsGet:
+    """Answers HEAD wherever GET is answered (RFC 9110, 9.1); the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        as_get = {**scope, "method": "GET"}
+        await self._app(as_get, receive, send)
+        scope["endpoint"] = as_get.get("endpoint")  # for those outside, who count by it
+
+
+class Expecting:
+    """Says that the connection closes, where a client that asked for leave to send its body is
+    answered without (RFC 9110, 10.1.1): what it sends next could be that body or a request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or all(name != b"expect" for name, _ in scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        given = False
+
+        async def receive_with_leave() -> Message:
+            nonlocal given
+            given = True
+            return await receive()
+
+        async def send_and_close(message: Message) -> None:
+            if message["type"] == "http.response.start" and not given:
+                message = _closing(message)
+            await send(message)
+
+        await self._app(scope, receive_with_leave, send_and_close)
+
+
 class Gate:
     """Refuses translations at once while there is no time for them, without reading them.
 
@@ -90,7 +132,7 @@ class BodyLimit:
     time or never.
 
     Raises (out of `receive`):
-        ServiceError: TOO_LARGE.
+        ServiceError: TOO_LARGE; INVALID_REQUEST, its chunks are none.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -109,6 +151,8 @@ class BodyLimit:
         async def receive_counted() -> Message:
             nonlocal received
             message = await receive()
+            if scope.get("state", {}).get(BROKEN_BODY):
+                raise ServiceError(Kind.INVALID_REQUEST, "the chunks of the body are no HTTP/1.1")
             received += len(message.get("body", b""))
             if received > self._max_bytes:
                 raise self._refusal()
@@ -116,14 +160,18 @@ class BodyLimit:
 
         async def send_and_close(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == LATE:
-                # A new message and list: the app may send the same ones again.
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+                message = _closing(message)
             await send(message)
 
         await self._app(scope, receive_counted, send_and_close)
 
     def _refusal(self) -> ServiceError:
         return ServiceError(Kind.TOO_LARGE, f"the request body exceeds {self._max_bytes} bytes")
+
+
+def _closing(message: Message) -> Message:
+    # A new message and list: the app may send the same ones again.
+    return {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
 
 
 def _announced(scope: Scope) -> int:

@@ -161,7 +161,8 @@ def _media_type(request: Request) -> str:
     if encoding not in ("", "identity"):
         message = f"a body with Content-Encoding: {encoding[:LONGEST_NAME]} is not read"
         message = f"Invalid request: {message}; send it uncompressed"
-        raise ServiceError(Kind.UNSUPPORTED_ENCODING, message)
+        headers = {"Accept-Encoding": "identity"}
+        raise ServiceError(Kind.UNSUPPORTED_ENCODING, message, headers=headers)
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

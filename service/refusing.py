@@ -30,8 +30,8 @@ HEAD_ERRORS = {
     MALFORMED: ServiceError(
         Kind.INVALID_REQUEST,
         "the request head is not HTTP/1.1: the method is one of HTTP's; in path and query, spaces "
-        "and all that is not ASCII have to be percent-encoded; headers may not contradict each "
-        "other",
+        "and all that is not ASCII have to be percent-encoded; there is one Host; headers may not "
+        "contradict each other; no transfer coding but chunked is read",
     ),
 }
 _ID = "0" * 32

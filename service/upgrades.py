@@ -5,8 +5,8 @@ HTTP/1.1 if nothing is said about it. The parser takes whatever follows such a h
 protocol already, so that the body would be lost. Here a new parser is given the head once more,
 without the offer, and then what follows, byte for byte.
 
-Knows uvicorn's protocol for one connection and its parser. An offer of websockets, or of a tunnel
-(CONNECT), goes the way it has in uvicorn. Does not know what is asked.
+Knows uvicorn's protocol for one connection and its parser. A tunnel (CONNECT), and websockets where
+uvicorn has something that speaks them, go the way they have there. Does not know what is asked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OneProtocol(HttpToolsProtocol):
         return (
             self.parser.should_upgrade()
             and self.parser.get_method() != b"CONNECT"
-            and self._get_upgrade() != b"websocket"
+            and not self._should_upgrade()
         )
 
     def head_without_upgrade(self) -> bytes:

@@ -18,6 +18,8 @@ T = TypeVar("T")
 CLIENT_GONE = "client_gone"
 """In the state of a request's scope once its connection is lost: uvicorn takes what is sent after
 that, and says nothing."""
+BROKEN_BODY = "broken_body"
+"""The same once its body has turned out to be no HTTP: of such a one no more will come."""
 
 
 async def receive_in_time(work: Coroutine[Any, Any, T], deadline: float) -> T:

@@ -13,6 +13,7 @@ what a request wanted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
@@ -63,7 +64,10 @@ def error_response(scope: Scope, error: ServiceError) -> Response:
     headers = error.headers
     if error.retry_after_s is not None:
         headers = headers | {"Retry-After": str(error.retry_after_s)}
-    return JSONResponse(body, wire.status(error.kind), headers)
+    status = wire.status(error.kind)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers = headers | {"WWW-Authenticate": "Bearer"}
+    return JSONResponse(body, status, headers)
 
 
 def native_error(error: ServiceError, request_id: str) -> dict[str, Any]:
@@ -126,12 +130,13 @@ def _http_exception(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     """What may be done with a path; the router names the methods of one of its routes only."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    return sorted(
+    methods = {
         method
         for route in iter_route_contexts(request.app.routes)
         if route.path and compile_path(route.path)[0].match(path)
         for method in route.methods or ()
-    )
+    }
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:

@@ -212,7 +212,7 @@ class Access:
 
 def _key_in(headers: Mapping[str, str]) -> str | None:
     scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() in ("bearer", "deepl-auth-key"):
+    if scheme.lower() in ("bearer", "deepl-auth-key") and key.strip():
         return key.strip()
     return headers.get("x-api-key")
 

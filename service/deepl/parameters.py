@@ -142,7 +142,8 @@ def _read_texts(given: _Given, settings: Settings) -> list[str]:
     for text in texts:
         if len(text) > settings.char_limit:
             message = f"Parameter 'text' has {len(text)} characters, the most in a text are "
-            raise _invalid(f"{message}{settings.char_limit}.", "text")
+            message = f"{message}{settings.char_limit}."
+            raise ServiceError(Kind.TOO_LARGE, message, field="text")
     return texts
 
 

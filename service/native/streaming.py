@@ -18,7 +18,7 @@ from typing import Any
 
 from fastapi.sse import format_sse_event
 from starlette.requests import ClientDisconnect
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.errors import Kind, ServiceError
@@ -118,9 +118,16 @@ class _EventStream(StreamingResponse):
                     yield encode(event)
 
         self._content = content()
+        self._said = headers
         super().__init__(self._content, headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("http_version") == "1.0":  # which knows no chunks
+            whole = b"".join([part async for part in self._content])
+            await Response(whole, headers=self._said, media_type=self.media_type)(
+                scope, receive, send
+            )
+            return
         # Not the base class's way, which listens for the client's departure as well: then two
         # would wait for the one message that says so.
         async with aclosing(self._content):

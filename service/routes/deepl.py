@@ -31,7 +31,7 @@ from service.deepl.schemas import (
 )
 from service.descriptions import WITH_KEY, request_body
 from service.errors import Kind, ServiceError
-from service.parameters import Parameters, query_parameters, read_parameters
+from service.parameters import Parameters, is_json, query_parameters, read_parameters
 from service.routes import direct
 from service.server import Server, ServerOf, carry_out
 from service.texts.jobs import Answer
@@ -125,9 +125,12 @@ async def glossaries(request: Request, server: ServerOf) -> Glossaries:
     return Glossaries()
 
 
-@router.post("/glossaries", status_code=404, responses={404: {"model": Message}})
-async def create_glossary() -> None:
+@router.post(
+    "/glossaries", status_code=404, responses={404: {"model": Message}}, openapi_extra=WITH_KEY
+)
+async def create_glossary(request: Request, server: ServerOf) -> None:
     """Glossaries are not kept yet."""
+    _identify(request, server, await receive_in_time(_read(request), server.deadline()))
     raise ServiceError(Kind.NOT_FOUND, "This server keeps no glossaries")
 
 
@@ -137,7 +140,14 @@ async def _read(request: Request) -> Parameters:
     if len(body) > MAX_BODY_BYTES:
         raise ServiceError(Kind.TOO_LARGE, f"the request body exceeds {MAX_BODY_BYTES} bytes")
     # Some clients announce JSON with every request, with a GET without a body too.
-    return await read_parameters(request) if body else query_parameters(request)
+    if not body:
+        return query_parameters(request)
+    given = await read_parameters(request)
+    if not is_json(request):
+        return given
+    # What the body does not say the query may.
+    names = {name for name, _ in given}
+    return [*given, *(each for each in query_parameters(request) if each[0] not in names)]
 
 
 def _identify(request: Request, server: Server, parameters: Parameters) -> Client:

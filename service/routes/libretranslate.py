@@ -74,7 +74,7 @@ async def translate(request: Request, server: ServerOf) -> Response:
     responses=REFUSALS,
     openapi_extra=request_body(DetectBody, forms=True),
 )
-async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
+async def detect(request: Request, response: Response, server: ServerOf) -> list[DetectedLanguage]:
     """The languages served that a text may be in, likeliest first."""
     deadline = server.deadline()
     parameters = await _receive(request, DetectBody, deadline)
@@ -84,7 +84,8 @@ async def detect(request: Request, server: ServerOf) -> list[DetectedLanguage]:
     record = record_of(request)
     record.n, record.chars = 1, len(text)
     # It counts towards the limit a minute, and is not charged.
-    with await server.access.admit(client, len(text)):
+    with await server.access.admit(client, len(text)) as admission:
+        response.headers.update(admission.headers)
         found = await aside_if(len(text) > CUT_ASIDE, server.translation.ways.detect, text)
     return [DetectedLanguage(confidence=each.confidence, language=each.language) for each in found]
 

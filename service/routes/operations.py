@@ -20,14 +20,12 @@ router = APIRouter(tags=["operations"])
 RETRY_AFTER_S = 1
 
 
-@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=Health)
 async def health() -> Response:
     """Answers as long as the process does; restart it if this fails."""
     return JSONResponse({"status": "ok"})
 
 
-@router.head("/ready", include_in_schema=False)
 @router.get("/ready", response_model=Readiness, responses={503: {"model": Readiness}})
 async def ready(server: ServerOf) -> Response:
     """200 while all workers are there; send no requests while it is 503."""

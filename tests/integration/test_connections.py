@@ -118,6 +118,55 @@ def test_a_query_that_is_not_percent_encoded_is_told_so_in_the_words_of_its_wire
     assert "have to be percent-encoded" in body
 
 
+@pytest.mark.parametrize(
+    ("path", "start"),
+    [("/translate", b'{"error":"'), ("/v2/translate", b'{"message":"'), ("/v1/translate", b'{"er')],
+)
+def test_a_body_whose_chunks_are_none_is_refused_in_the_words_of_its_wire(url, path, start):
+    head = b"POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n" % path.encode()
+    with connect(url) as connection:
+        connection.sendall(head + b"X-Request-ID: mine\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        response = HTTPResponse(connection)
+        response.begin()
+        body = response.read()
+        assert connection.recv(1) == b""
+    assert (response.status, response.getheader("x-request-id")) == (400, "mine")
+    assert body.startswith(start)
+    assert b"the chunks of the body are no HTTP/1.1" in body
+
+
+def test_who_asks_for_leave_to_send_is_refused_without_and_the_connection_ends(url):
+    head = b"POST /translate HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n"
+    with connect(url) as connection:
+        connection.sendall(head + b"Content-Length: 900000000\r\n\r\n")
+        response, body = answer_on(connection)
+        assert connection.recv(1) == b""
+    assert (response.status, response.getheader("connection")) == (413, "close")
+    assert "exceeds" in body["error"]
+
+
+def test_a_client_of_http_1_0_has_a_stream_in_one_piece(url):
+    body = json.dumps({"texts": ["ja"], "source": "de", "target": "en"}).encode()
+    head = b"POST /v1/translate/stream HTTP/1.0\r\nContent-Type: application/json\r\n"
+    with connect(url) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        response = HTTPResponse(connection)
+        response.begin()
+        events = [json.loads(line) for line in response.read().splitlines()]
+    assert response.getheader("transfer-encoding") is None
+    assert [event["type"] for event in events][-1] == "result"
+
+
+@pytest.mark.parametrize("path", ["/languages", "/v2/languages", "/v1/models", "/docs", "/health"])
+def test_head_is_answered_as_get_without_the_body(url, path):
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        got, head = http.get(path), http.head(path)
+        refused = http.head("/translate")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+
+
 def test_a_client_that_reads_nothing_of_its_answers_is_cut_off(url):
     with connect(url) as connection:
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * COUNT)

@@ -53,6 +53,10 @@ FIELDS = {"text": ["Grüße\r\nan alle", "zwei"], "source_lang": "de", "target_l
         {"params": FIELDS},
         {"params": {"text": FIELDS["text"]}, "data": {"source_lang": "", "target_lang": "EN"}},
         {
+            "params": {"target_lang": "EN", "text": "is said below"},
+            "json": {"text": FIELDS["text"]},
+        },
+        {
             "files": [
                 ("text", (None, FIELDS["text"][0])),
                 ("text", (None, FIELDS["text"][1])),
@@ -64,7 +68,7 @@ FIELDS = {"text": ["Grüße\r\nan alle", "zwei"], "source_lang": "de", "target_l
             "headers": {"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
         },
     ],
-    ids=["json", "form", "query", "query-and-form", "multipart", "raw-utf8-form"],
+    ids=["json", "form", "query", "query-and-form", "query-and-json", "multipart", "raw-utf8-form"],
 )
 def test_parameters_may_come_in_any_place(request_arguments):
     async def conversation(client):
@@ -341,6 +345,7 @@ def test_without_a_right_key_everything_is_forbidden(keys, headers):
         refused = [await translate(client, ["ja"], headers=headers)]
         for path in ("languages", "usage", "glossaries", "glossary-language-pairs"):
             refused.append(await client.http.get(f"/v2/{path}", headers=headers))
+        refused.append(await client.http.post("/v2/glossaries", headers=headers))
         for response in refused:
             assert response.status_code == 403
             assert list(response.json()) == ["message"]

@@ -208,6 +208,7 @@ def test_a_compressed_body_is_refused_and_its_encoding_named(path):
         headers = JSON | {"content-encoding": "gzip"}
         response = await client.http.post(path, content=content, headers=headers)
         assert response.status_code == 415
+        assert response.headers["accept-encoding"] == "identity"
         assert "Content-Encoding: gzip is not read" in response.text
         headers = JSON | {"content-encoding": "Identity"}
         assert "Content-Encoding" not in (await client.http.post(path, headers=headers)).text
@@ -453,6 +454,7 @@ def test_detection_counts_towards_the_limit_a_minute_and_is_not_charged():
     async def conversation(client):
         response = await client.http.post("/detect", data={"q": "Guten Morgen, Hund."})
         assert response.status_code == 200
+        assert response.headers["RateLimit-Remaining"] == "1"
         response = await client.http.post("/detect", data={"q": "Wie"})
         assert response.status_code == 429
         assert "20 characters a minute" in response.json()["error"]

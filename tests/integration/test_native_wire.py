@@ -456,6 +456,9 @@ def test_a_key_is_asked_for_where_there_are_keys(tmp_path):
             for path in ("/v1/translate", "/v1/translate/stream"):
                 response = await client.http.post(path, json={"texts": "a"}, headers=headers)
                 assert response.status_code == status
+                assert response.headers.get("www-authenticate") == (
+                    "Bearer" if not headers else None
+                )
 
     ask(conversation, api_keys_file=keys)
 

@@ -93,6 +93,7 @@ async def refused(access: Access, client: Client, characters: int) -> ServiceErr
         ({"Authorization": f"bearer  {ADA}"}, None),
         ({"Authorization": f"DeepL-Auth-Key {ADA}"}, None),
         ({"X-API-Key": ADA}, None),
+        ({"Authorization": "Bearer", "X-API-Key": ADA}, None),
         ({}, ADA),
         ({"Authorization": "Basic dXNlcjpwYXNz"}, ADA),  # a proxy's business
         ({"Authorization": "Bearer "}, ADA),

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import pytest
 
 from service.connections import LATE, MALFORMED, MAX_HEAD_BYTES, TOO_LARGE, Bounded, _plain
-from service.waiting import CLIENT_GONE
+from service.waiting import BROKEN_BODY, CLIENT_GONE
 from support.connections import Line, echo
 from support.serving import until
 
@@ -230,10 +230,119 @@ def test_after_the_rest_of_a_request_answered_early_the_connection_goes_on(next_
         await asyncio.sleep(HEAD_S * 0.6)
         assert not line.transport.ended
         assert not line.transport.closed
-        line.send(GET.removeprefix(b"GET / HTTP/1.1\r\n") if next_one else GET)
+        line.send(b"\r\n" if next_one else GET)
         return await line.answers(2)
 
     assert converse(conversation, early).count(b"HTTP/1.1 413") == 2
+
+
+CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", range(1, len(b"2\r\nhi\r\n0\r\nX-Api-Key: mine\r\n\r\n")))
+def test_what_stands_behind_a_body_is_no_header(cut):
+    body = b"2\r\nhi\r\n0\r\nX-Api-Key: mine\r\n\r\n"
+    scopes = []
+
+    async def conversation(line):
+        line.send(CHUNKED + body[:cut], body[cut:])
+        return await line.answers(1)
+
+    answer = converse(conversation, echo(lambda scope, body: scopes.append(scope)))
+    assert answer.endswith(b"hi")
+    assert [name for name, _ in scopes[0]["headers"]] == [b"host", b"transfer-encoding"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    ],
+)
+def test_a_head_that_http_does_not_allow_is_refused(head):
+    async def conversation(line):
+        line.send(head)
+        await until(lambda: line.transport.ended)
+        return line.transport.sent
+
+    assert converse(conversation) == refused(MALFORMED, head.split()[0].decode(), "/")
+
+
+def test_a_client_of_http_1_0_need_not_name_a_host_and_is_told_nothing_that_it_does_not_know():
+    async def conversation(line):
+        line.send(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi")
+        return await line.answers(1)
+
+    answer = converse(conversation)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"hi")
+
+
+def waiting(begun, may_go_on):
+    """An app that answers once it may, or tells what became of a body that never came whole."""
+
+    async def app(scope, receive, send):
+        begun.append(scope)
+        message = await receive()
+        if scope["state"].get(BROKEN_BODY):
+            message["body"] = b"broken"
+        else:
+            await may_go_on.wait()
+        headers = [(b"content-length", b"%d" % len(message["body"]))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+    return app
+
+
+def test_a_broken_chunk_is_told_to_the_app_and_the_connection_ends():
+    begun = []
+
+    async def conversation(line):
+        line.send(CHUNKED)
+        await until(lambda: begun)
+        line.send(b"zz\r\n", GET)  # what follows is for nobody
+        await line.answers(1)
+        await until(lambda: line.transport.closed)
+        return line.transport.sent
+
+    answer = converse(conversation, waiting(begun, asyncio.Event()))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"connection: close\r\n\r\nbroken")
+    assert len(begun) == 1
+
+
+def test_a_broken_chunk_leaves_the_answer_to_the_request_before_it_alone():
+    begun, may_go_on = [], asyncio.Event()
+
+    async def conversation(line):
+        line.send(START + b"Content-Length: 2\r\n\r\nhi")
+        await until(lambda: begun)
+        line.send(CHUNKED + b"zz\r\n")
+        await asyncio.sleep(0.05)
+        assert line.transport.sent == b""
+        may_go_on.set()
+        await line.answers(2)
+        await until(lambda: line.transport.closed)
+        return line.transport.sent
+
+    first, second = converse(conversation, waiting(begun, may_go_on)).split(b"HTTP/1.1 200")[1:]
+    assert first.endswith(b"\r\n\r\nhi")
+    assert b"connection: close" not in first
+    assert second.endswith(b"connection: close\r\n\r\nbroken")
+
+
+def test_a_broken_chunk_of_a_request_answered_early_is_not_answered_again():
+    async def conversation(line):
+        line.send(CHUNKED)
+        sent = await line.answers(1)
+        line.send(b"zz\r\n")
+        await until(lambda: line.transport.closed)
+        return line.transport.sent == sent
+
+    assert converse(conversation, early)
 
 
 def test_an_idle_connection_is_closed_after_the_rest_of_a_request_answered_early_too():

@@ -77,7 +77,7 @@ def test_a_text_over_the_limit_of_the_server_is_refused():
     assert read(text=["a" * 5], settings=settings).job.texts == ["aaaaa"]
     with pytest.raises(ServiceError, match="has 6 characters, the most in a text are 5") as caught:
         read(text=["a", "a" * 6], settings=settings)
-    assert caught.value.status == 400
+    assert caught.value.status == 413
 
 
 @pytest.mark.parametrize("code", ["EN", "en", "EN-GB", "en-us", "EN_us"])

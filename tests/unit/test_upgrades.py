@@ -89,6 +89,7 @@ def test_many_offers_in_one_piece_are_no_burden():
 
 
 @pytest.mark.parametrize("offer", [b"websocket", b"WebSocket"])
-def test_an_offer_of_websockets_goes_the_way_it_has_in_uvicorn(offer):
-    head = b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n" % offer
-    assert heard_of(head, answers=1) == [("/ws", b"")]
+def test_an_offer_of_websockets_which_nobody_here_speaks_is_ignored_as_well(offer):
+    requests = REQUESTS.replace(b"h2c\r\nHTTP2", offer + b"\r\nHTTP2")
+    assert requests.count(offer) == 3
+    assert heard_of(requests, answers=4) == EXPECTED
