@@ -2,8 +2,10 @@
 
 Knows the order of the steps on both sides, and how much a model reads at once:
 
-    plan      text -> segments (`mt.text`) -> ordinary case, token ids (`mt.reading`)
-    finish    hypotheses -> segments in their case, with flags (`mt.flags`) -> text
+    plan      text -> segments (`mt.text`) -> without what is kept as it is (`mt.keeping`), in
+              ordinary case, token ids (`mt.reading`)
+    finish    hypotheses -> segments in their case, with what was kept, and flags (`mt.flags`)
+              -> text
 
 Does not know models or search: a model's vocabularies and options are all it needs of one.
 """
@@ -14,15 +16,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from mt.alignment import WordAligner
 from mt.bundle import Bundle
 from mt.config import SearchConfig, Segmentation, Task
 from mt.errors import InputError
 from mt.flags import Segment, find_flags
+from mt.keeping import Shown, leave_out
+from mt.markup import guess_links
 from mt.reading import Reading, read_segment
 from mt.search import Hypothesis
 from mt.text import Document, cut_document, split_long
 from mt.text.casing import Case, restore
 from mt.text.language import has_letters
+from mt.text.words import Links
 from mt.tokenizer import RightToLeft, TokenizerPair
 from mt.tokens import UNKNOWN
 from mt.translation import Candidate, SegmentTranslation, Translation, given, join
@@ -33,6 +39,8 @@ class SegmentPlan:
     """One segment, tokenised."""
 
     segment: str
+    shown: Shown
+    """What the model is shown of it."""
     sources: tuple[tuple[int, ...], ...]
     """Token ids of each part to translate: one, more if the segment was split, none if it has no
     letter or no token and passes through as it is."""
@@ -71,6 +79,8 @@ class Planner:
     target_language: str
     task: Task = "translate"
     segmentation: Segmentation = "sentences"
+    aligner: WordAligner | None = None
+    """Links words, where there is a lexical table to tell which belong together."""
 
     @classmethod
     def of(cls, bundle: Bundle) -> Planner:
@@ -84,12 +94,18 @@ class Planner:
             config.target_language,
             config.task,
             config.segmentation,
+            bundle.lexicon and WordAligner(bundle.lexicon, bundle.tokenizers),
         )
 
     @property
     def right_to_left(self) -> bool:
         """Whether a translation is written from its last piece to its first."""
         return isinstance(self.tokenizers.target, RightToLeft)
+
+    def keeping_nothing(self) -> Planner:
+        """The same for texts that are shown as they are, whatever the options say."""
+        whole = self.search_config.model_copy(update={"keep_verbatim": False})
+        return replace(self, search_config=whole)
 
     def plan(self, text: str) -> Plan:
         """Cut a text into segments and tokenise them."""
@@ -102,11 +118,15 @@ class Planner:
         Raises:
             InputError: it is longer than a model of whole texts can read.
         """
-        if self.task == "translate" and not has_letters(segment):
-            return SegmentPlan(segment, (), Case.ORDINARY)
+        shown = Shown(segment)
+        if self.task == "translate":
+            if not has_letters(segment):
+                return SegmentPlan(segment, shown, (), Case.ORDINARY)
+            if self.search_config.keep_verbatim:
+                shown = leave_out(segment)
         truecases = self.search_config.truecase
-        reading = read_segment(segment, self.tokenizers.source, truecases=truecases)
-        return SegmentPlan(segment, tuple(map(tuple, self._parts(reading))), reading.case)
+        reading = read_segment(shown.text, self.tokenizers.source, truecases=truecases)
+        return SegmentPlan(segment, shown, tuple(map(tuple, self._parts(reading))), reading.case)
 
     def prefixes(self, plans: Sequence[Plan], prefixes: Sequence[str]) -> list[list[int]]:
         """The token ids of what the translation of each plan is to begin with.
@@ -143,7 +163,7 @@ class Planner:
         parts = list(islice(results, len(plan.sources)))
         ranks = range(max(map(len, parts)))
         nth = [[found[min(n, len(found) - 1)] for found in parts] for n in ranks]
-        candidates = tuple(self._candidate(hypotheses, plan.case) for hypotheses in nth)
+        candidates = tuple(self._candidate(hypotheses, plan) for hypotheses in nth)
         outcome = Segment(
             plan.segment,
             candidates[0].text,
@@ -177,13 +197,20 @@ class Planner:
         longest = self.search_config.max_source_pieces
         return f"a sentence of at most {longest} pieces; its text is cut into {len(plan.sources)}"
 
-    def _candidate(self, hypotheses: Sequence[Hypothesis], case: Case) -> Candidate:
+    def _candidate(self, hypotheses: Sequence[Hypothesis], plan: SegmentPlan) -> Candidate:
         texts = self.tokenizers.target.decode([hypothesis.tokens for hypothesis in hypotheses])
+        text = restore(" ".join(filter(None, texts)), plan.case)
+        if plan.shown.kept:
+            text = plan.shown.restored(text, self._links(plan.shown.text, text))
         return Candidate(
-            restore(" ".join(filter(None, texts)), case),
+            text,
             sum(hypothesis.log_probability for hypothesis in hypotheses),
             sum(hypothesis.length for hypothesis in hypotheses),
         )
+
+    def _links(self, text: str, translation: str) -> Links:
+        found = self.aligner.align(text, translation) if self.aligner else ()
+        return found or guess_links(text, translation)
 
     def _suspicious(self, segment: str) -> bool:
         """Whether the target's vocabulary spells a segment much more shortly than the source's.

@@ -46,7 +46,6 @@ class Translator:
         identity: str = "",
         lexicon_identity: str = "",
         reranker: Reranker | None = None,
-        aligner: WordAligner | None = None,
     ) -> None:
         """Of an engine, and what plans texts for the model that it runs."""
         self._engine = engine
@@ -54,7 +53,6 @@ class Translator:
         self._identity = identity
         self._lexicon_identity = lexicon_identity
         self._reranker = reranker
-        self._aligner = aligner
 
     @classmethod
     def load(
@@ -111,7 +109,6 @@ class Translator:
             replace(Planner.of(first), name=names),
             identity=joint_identity([bundle.identity for bundle in bundles]),
             lexicon_identity=joint_identity([bundle.lexicon_identity for bundle in bundles]),
-            aligner=_aligner(first),
         )
 
     @classmethod
@@ -135,7 +132,6 @@ class Translator:
             Planner.of(bundle),
             identity=bundle.identity,
             lexicon_identity=bundle.lexicon_identity,
-            aligner=_aligner(bundle),
         )
 
     @property
@@ -305,6 +301,10 @@ class Translator:
         plans = [self.plan(text) for text in texts]
         forced = None
         if prefixes is not None:
+            plans = [
+                self._planner.keeping_nothing().plan(text) if prefix else plan
+                for text, prefix, plan in zip(texts, prefixes, plans, strict=True)
+            ]
             begun = self._planner.prefixes(plans, prefixes)
             forced = [ids for plan, ids in zip(plans, begun, strict=True) for _ in plan.sources]
             # What has a prefix goes on as ordinary text: ALL CAPS would change the prefix too.
@@ -340,10 +340,11 @@ class Translator:
         sources = [source for plan in plans for source in plan.sources]
         results = iter(self.search(sources, n_best=1 + alternatives))
         translations = [self._planner.finish_segment(plan, results) for plan in plans]
-        if not links or self._aligner is None:
+        aligner = self._planner.aligner
+        if not links or aligner is None:
             return translations
         return [
-            _linked(self._aligner, segment, translation)
+            _linked(aligner, segment, translation)
             for segment, translation in zip(segments, translations, strict=True)
         ]
 
@@ -394,7 +395,6 @@ class Translator:
             identity=self._identity,
             lexicon_identity=self._lexicon_identity,
             reranker=reranker and reranker.under(planner.search_config),
-            aligner=self._aligner,
         )
 
     def _tasks(
@@ -413,10 +413,6 @@ def _check_task(name: str, task: Task) -> None:
             f"{name} is a language model, it translates nothing: use mt-continue, or mt-score "
             "without --source"
         )
-
-
-def _aligner(bundle: Bundle) -> WordAligner | None:
-    return None if bundle.lexicon is None else WordAligner(bundle.lexicon, bundle.tokenizers)
 
 
 def _linked(

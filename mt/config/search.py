@@ -57,6 +57,10 @@ class SearchConfig(Options):
     copy_digits: bool = False
     """Where the source has digits, write no others, and of those a number whole or not at all
     (`mt.search.copying`; compare Hokamp and Liu 2017). Not where a prefix is given."""
+    keep_verbatim: bool = True
+    """Leave addresses, placeholders such as {name} and %d, and emoji out of what the model is
+    shown, and put them back beside what the words around them became (`mt.text.verbatim`). Not
+    where a prefix is given."""
     batch_rows: int = Field(100, ge=1)
     """Most hypotheses scored at once, of all sentences together; each needs a row of numbers as
     long as the vocabulary. A single sentence may take more."""

@@ -15,6 +15,7 @@ is no text to translate is never taken apart and put together again.
 
 from mt.markup.document import Markup, split_markup
 from mt.markup.guesses import guess_links
+from mt.markup.places import Alignment
 from mt.markup.syntax import Kind
 
-__all__ = ["Kind", "Markup", "guess_links", "split_markup"]
+__all__ = ["Alignment", "Kind", "Markup", "guess_links", "split_markup"]

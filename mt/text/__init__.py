@@ -6,6 +6,7 @@ casing.py           ALL CAPS and the like, and the way back
 words.py            words by their numbers
 digits.py           what a number looks like
 language.py         which language a text is in
+verbatim.py         what is the same in every language
 """
 
 from mt.text.documents import (

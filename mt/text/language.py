@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from mt.text.verbatim import without_verbatim
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
@@ -24,9 +26,6 @@ translated to. A word or two may belong to either: "Hallo" looks English at 0.65
 # All letters, and some that are none: fractions and Roman numerals of one character.
 _LETTER = re.compile(r"[^\W\d_](?!\ufe0f)")
 
-# Each part takes all it can and gives nothing back, so that no text takes long.
-_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S++|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
-
 
 def has_letters(text: str) -> bool:
     """Whether a text holds anything that a language could be told from, or translated from.
@@ -34,11 +33,10 @@ def has_letters(text: str) -> bool:
     What is asked everywhere before a text is handed to a model. A letter is one of any script,
     ideographs among them, unless U+FE0F turns it into an emoji. Digits of whatever script are
     none, nor are signs: "12.05.2023" and "3,50 €" have no letter, "5 kg" and "犬" have. Those of
-    addresses, https://example.com and max@example.com, do not count: they belong to no language.
+    addresses and placeholders, https://example.com and {name}, do not count: they belong to no
+    language (`mt.text.verbatim`).
     """
-    if "@" in text or "://" in text or "www." in text:
-        text = _ADDRESS.sub(" ", text)
-    return any(match[0].isalpha() for match in _LETTER.finditer(text))
+    return any(match[0].isalpha() for match in _LETTER.finditer(without_verbatim(text)))
 
 
 def is_rather(text: str, language: str, expected: str) -> bool:

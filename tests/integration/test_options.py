@@ -34,6 +34,7 @@ SEARCH = {
     "seed": 9,
     "truecase": False,
     "copy_digits": True,
+    "keep_verbatim": False,
 }
 RERANK = {
     "--mbr": ("mbr_samples", 10),

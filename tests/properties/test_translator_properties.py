@@ -193,7 +193,7 @@ def test_splitting_loses_no_word_and_is_flagged(text, limit):
     assert split.document == whole.document
     assert tuple(plan.segment for plan in split.segments) == split.document.segments
     for plan in split.segments:
-        ids = encode([plan.segment])[0]
+        ids = encode([plan.shown.text])[0]
         pieces, count = plan.sources, len(plan.sources)
         assert (count > 1) <= (len(ids) > limit)
         assert (count == 0) <= (len(ids) <= limit)

@@ -170,6 +170,18 @@ def test_a_segment_without_tokens_passes_as_it_is():
     assert blind.translate(["ein Hund"]) == [Translation("ein Hund", score=1.0)]
 
 
+def test_what_is_the_same_in_every_language_is_kept_beside_the_words_around_it():
+    text = "ein Hund {name} läuft\n{{ x }} zwei Hunde max@example.com\n%s"
+    whole = "a dog {name} runs\n{{ x }} two dogs max@example.com\n%s"
+    assert one(text) == Translation(whole, score=1.0)
+
+
+def test_it_is_the_models_own_affair_where_that_is_asked_for_or_a_prefix_is_given():
+    lost = one("ein {name} Hund", keep_verbatim=False)
+    assert (lost.text, lost.flags) == ("a dog", {UNKNOWN_CHARACTERS})
+    assert begun("zwei {name} Hunde", "two").text == begun("zwei XYZ Hunde", "two").text
+
+
 def test_texts_come_back_in_their_order():
     texts = ["ein Hund läuft", "ja", "", "zwei Hunde", "sehr sehr OK Taxi ja", "ein"]
     translations = translator().translate(texts)
