@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mt.config import ModelConfig
+from mt.config import STANDARD, ModelConfig
 from mt.errors import BundleError
 
 Shape = tuple[int, ...]
@@ -102,8 +102,7 @@ def _attention(config: ModelConfig) -> dict[str, Shape]:
 def _layer(
     config: ModelConfig, name: str, inputs: int, hidden: int, directions: int
 ) -> dict[str, Shape]:
-    looped = config.coupled_gates or config.peepholes or config.layer_norm
-    if looped or not config.output_tanh:
+    if config.variant != STANDARD:
         return {
             f"{name}.{parameter}": (directions, *shape)
             for parameter, shape in _looped(config, inputs, hidden)
@@ -117,12 +116,12 @@ def _layer(
 
 
 def _looped(config: ModelConfig, inputs: int, hidden: int) -> Iterator[tuple[str, Shape]]:
-    gates = 3 if config.coupled_gates else 4
+    gates = len(config.variant.gates)
     yield "weight_ih", (gates * hidden, inputs)
     yield "weight_hh", (gates * hidden, hidden)
     yield "bias", (gates * hidden,)
-    if config.peepholes:
-        yield "peephole", ((gates - 1) * hidden,)
+    if seeing := config.variant.seeing:
+        yield "peephole", (len(seeing) * hidden,)
     if config.layer_norm:
         yield "gain_ih", (gates * hidden,)
         yield "gain_hh", (gates * hidden,)

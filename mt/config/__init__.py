@@ -11,6 +11,7 @@ purpose.py      what a model is for, at the head of a recipe
 data.py         [data]
 tokenizer.py    [tokenizer]
 model.py        [model]
+variant.py      what of it says which equations a memory cell follows
 training.py     [training]
 search.py       [search]; in no recipe: how texts go on, reranking, fusion
 engine.py       what does the arithmetic; this and the rest are in no recipe
@@ -32,8 +33,10 @@ from mt.config.recipe import Recipe, load_recipe
 from mt.config.search import ContinuationConfig, FusionConfig, RerankConfig, SearchConfig
 from mt.config.tokenizer import TokenizerConfig
 from mt.config.training import TrainingConfig
+from mt.config.variant import STANDARD, Variant
 
 __all__ = [
+    "STANDARD",
     "ContinuationConfig",
     "DataConfig",
     "EngineConfig",
@@ -54,6 +57,7 @@ __all__ = [
     "Task",
     "TokenizerConfig",
     "TrainingConfig",
+    "Variant",
     "Words",
     "check_task",
     "did_you_mean",

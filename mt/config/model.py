@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from mt.config.options import Options
+from mt.config.variant import Variant
 
 
 def _is_none(value: str) -> bool:
@@ -102,6 +103,11 @@ class ModelConfig(Options):
     word_dropout: float = Field(0.1, ge=0, lt=1)
     """Share of input tokens replaced by the unknown token on both sides (Iyyer et al. 2015;
     Bowman et al. 2016)."""
+
+    @property
+    def variant(self) -> Variant:
+        """Which equations the memory cells follow."""
+        return Variant(self.output_tanh, self.coupled_gates, self.peepholes, self.layer_norm)
 
     @property
     def encoder_width(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mt.config import ModelConfig
+from mt.config import STANDARD, ModelConfig
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, NDArray[Any]]
@@ -79,7 +79,7 @@ def as_float(array: NDArray[Any]) -> Floats:
 
 
 def _fused(weights: Weights, prefix: str, suffix: str) -> LayerWeights:
-    gates = "ifoc"
+    gates = STANDARD.gates
     order = [FUSED_ORDER.index(gate) for gate in gates]
 
     def reordered(name: str) -> NDArray[Any]:
@@ -100,7 +100,7 @@ def _fused(weights: Weights, prefix: str, suffix: str) -> LayerWeights:
 
 
 def _looped(weights: Weights, prefix: str, direction: int, config: ModelConfig) -> LayerWeights:
-    gates = "ioc" if config.coupled_gates else "ifoc"
+    gates, seeing = config.variant.gates, config.variant.seeing
 
     def read(name: str) -> Floats | None:
         stacked = weights.get(f"{prefix}.{name}")
@@ -108,13 +108,12 @@ def _looped(weights: Weights, prefix: str, direction: int, config: ModelConfig) 
 
     bias, peephole = read("bias"), read("peephole")
     assert bias is not None
-    seeing = gates.removesuffix("c")
     parts = [] if peephole is None else np.split(peephole, len(seeing))
     return LayerWeights(
         gates,
         weights[f"{prefix}.weight_ih"][direction].T,
         weights[f"{prefix}.weight_hh"][direction].T,
         bias,
-        dict(zip(seeing, parts, strict=bool(parts))),
+        dict(zip(seeing, parts, strict=True)),
         *map(read, ("gain_ih", "gain_hh", "gain_cell", "shift_cell")),
     )

@@ -12,17 +12,15 @@ from mt.lstm.cell import Gates, LSTMCell, LSTMState, zero_state
 from mt.lstm.fused import LSTM
 from mt.lstm.layer import Layer
 from mt.lstm.looped import LoopedLSTM
-from mt.lstm.variants import STANDARD, Variant, VariantCell
+from mt.lstm.variants import VariantCell
 
 __all__ = [
     "LSTM",
-    "STANDARD",
     "Gates",
     "LSTMCell",
     "LSTMState",
     "Layer",
     "LoopedLSTM",
-    "Variant",
     "VariantCell",
     "zero_state",
 ]

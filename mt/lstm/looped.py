@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, layer_norm
 
+from mt.config import Variant
 from mt.lstm.cell import LSTMCell, LSTMState, zero_state
 from mt.lstm.layer import Layer
-from mt.lstm.variants import Variant, VariantCell
+from mt.lstm.variants import VariantCell
 
 
 class LoopedLSTM(Layer):

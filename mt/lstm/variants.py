@@ -38,34 +38,11 @@ Shapes: T steps, N rows, I inputs, H hidden units.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
+from mt.config import Variant
 from mt.lstm.cell import Gates, LSTMCell, LSTMState
-
-
-class Variant(NamedTuple):
-    """Which equations a cell follows; the defaults are the standard cell's."""
-
-    output_tanh: bool = True
-    coupled_gates: bool = False
-    peepholes: bool = False
-    layer_norm: bool = False
-
-    @property
-    def gates(self) -> str:
-        """The letters that have parameters."""
-        return "ioc" if self.coupled_gates else "ifoc"
-
-    @property
-    def seeing(self) -> str:
-        """The letters that have a peephole."""
-        return self.gates.removesuffix("c") if self.peepholes else ""
-
-
-STANDARD = Variant()
 
 
 class VariantCell(LSTMCell):

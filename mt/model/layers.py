@@ -12,8 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mt.config import ModelConfig
-from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, Variant
+from mt.config import STANDARD, ModelConfig
+from mt.lstm import LSTM, Layer, LoopedLSTM
 from mt.tokens import END, UNKNOWN
 
 
@@ -21,13 +21,8 @@ def lstm_layer(
     config: ModelConfig, input_size: int, hidden_size: int, *, bidirectional: bool = False
 ) -> Layer:
     """One layer, on the fused path where the configuration asks for the standard equations."""
-    variant = Variant(
-        output_tanh=config.output_tanh,
-        coupled_gates=config.coupled_gates,
-        peepholes=config.peepholes,
-        layer_norm=config.layer_norm,
-    )
-    layer = LSTM if variant == STANDARD else partial(LoopedLSTM, variant=variant)
+    standard = config.variant == STANDARD
+    layer = LSTM if standard else partial(LoopedLSTM, variant=config.variant)
     return layer(
         input_size,
         hidden_size,

@@ -9,6 +9,8 @@ E embedding, V pieces.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -19,18 +21,25 @@ from mt.model.encoder import Encoder, EncoderOutput, reverse_each
 from mt.model.layers import make_embedding
 
 
-class Model(nn.Module):
+class Model(nn.Module, ABC):
     """A decoder with its output layer; what it starts from is for each kind of model to say.
 
     `encode` then `step` by `step` to write; `forward` to train.
     """
 
-    def __init__(self, config: ModelConfig, target_size: int, **before: nn.Module) -> None:
-        """`before` are the parts that come before the decoder, by name, the first of them first:
-        an optimiser's state tells parameters by their order."""
+    def __init__(
+        self,
+        config: ModelConfig,
+        target_size: int,
+        encoder: Encoder | None = None,
+        bridge: Bridge | None = None,
+    ) -> None:
         super().__init__()
-        for name, part in before.items():
-            self.add_module(name, part)
+        # First: an optimiser's state tells parameters by their order.
+        if encoder is not None:
+            self.encoder = encoder
+        if bridge is not None:
+            self.bridge = bridge
         self.decoder = Decoder(config, target_size)
         self.output_bias = nn.Parameter(torch.zeros(target_size))
         self.separate_output = (
@@ -47,9 +56,9 @@ class Model(nn.Module):
         weight: Tensor = self.decoder.embedding.weight
         return weight
 
+    @abstractmethod
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """source [B, S] padded at the end, lengths [B] on the CPU -> decoder state of B rows."""
-        raise NotImplementedError
 
     def step(self, previous: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """previous [N], state of N rows -> logits [N, V], the state after the step."""
@@ -78,12 +87,8 @@ class DecoderOnly(Model):
 class Seq2Seq(Model):
     """The encoder-decoder: the decoder starts from what the encoder has read."""
 
-    encoder: Encoder
-    bridge: Bridge
-
     def __init__(self, config: ModelConfig, source_size: int, target_size: int) -> None:
-        reads = {"encoder": Encoder(config, source_size), "bridge": Bridge(config)}
-        super().__init__(config, target_size, **reads)
+        super().__init__(config, target_size, Encoder(config, source_size), Bridge(config))
 
     def encode(self, source: Tensor, lengths: Tensor) -> DecoderState:
         """As `Model.encode`."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, Variant
+from mt.config import STANDARD, Variant
+from mt.lstm import LSTM, Layer, LoopedLSTM
 from scripts.benchmarks.timing import ratios
 
 LAYERS, STEPS, ROWS, HIDDEN = 2, 20, 64, 512

@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mt.config import ModelConfig
+from mt.config import ModelConfig, Variant
 from mt.engine.reference import TorchEngine
 from mt.loss.cross_entropy import cross_entropy
-from mt.lstm import Variant
 from mt.model import Seq2Seq, reverse_each
 from mt.parameters import trained_parameters
 from mt.search import Hypothesis, search

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mt.lstm import LSTM, STANDARD, Layer, LoopedLSTM, LSTMCell, LSTMState, Variant
+from mt.config import STANDARD, Variant
+from mt.lstm import LSTM, Layer, LoopedLSTM, LSTMCell, LSTMState
 
 VARIANTS = [Variant(*options) for options in itertools.product([True, False], repeat=4)]
 """Every combination of the variants' options."""

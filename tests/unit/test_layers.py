@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.lstm import Layer, LSTMState, Variant
+from mt.config import Variant
+from mt.lstm import Layer, LSTMState
 from support.layers import KINDS, as_leaves, gradients, make_layer, randomised, unrolled, weighted
 
 CLOSE: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.lstm import LSTM, LoopedLSTM, LSTMState, Variant
+from mt.config import Variant
+from mt.lstm import LSTM, LoopedLSTM, LSTMState
 from mt.model import Bridge, DecoderState, Seq2Seq, reverse_each
 from mt.model.layers import LockedDropout, WordDropout
 from mt.parameters import trained_parameters

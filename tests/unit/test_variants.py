@@ -11,7 +11,8 @@ import math
 import pytest
 import torch
 
-from mt.lstm import STANDARD, Gates, LSTMCell, LSTMState, Variant, VariantCell
+from mt.config import STANDARD, Variant
+from mt.lstm import Gates, LSTMCell, LSTMState, VariantCell
 from support.layers import VARIANTS
 
 L = math.log(3)
