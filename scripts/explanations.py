@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mt.explain import Explanation, GateSummary, Layer, Step, summarise
+from mt.explain import Explanation, GateSummary, ObservedLayer, Step, summarise
 from scripts.shades import Column, fitted, grid, table, wrapped
 
 COLUMNS = {"input": "input", "forget": "forget", "output": "output"} | {
@@ -71,7 +71,7 @@ def _dependence(explanation: Explanation) -> str:
 
 def _layer(number: int, explanation: Explanation) -> str:
     layer = explanation.layers[number - 1]
-    summaries = summarise(layer.gates)
+    summaries = summarise(layer.activations)
     columns = []
     for name, title in COLUMNS.items():
         summary = summaries[name]
@@ -82,10 +82,10 @@ def _layer(number: int, explanation: Explanation) -> str:
     return "\n".join([head, table(explanation.pieces(layer), columns), *_saturation(layer)])
 
 
-def _saturation(layer: Layer) -> Iterator[str]:
+def _saturation(layer: ObservedLayer) -> Iterator[str]:
     yield "Gates shut (under 0.1) and open (over 0.9), in percent of all units and tokens:"
     shares = []
-    for name, summary in summarise(layer.gates).items():
+    for name, summary in summarise(layer.activations).items():
         if isinstance(summary, GateSummary):
             shut, opened = 100 * summary.shut.mean(), 100 * summary.open.mean()
             shares.append(f"{name} {shut:.0f} and {opened:.0f}")

@@ -102,9 +102,9 @@ def _summary(explanation: Explanation) -> list[Heatmap]:
 def _layer(explanation: Explanation, number: int) -> list[Heatmap]:
     """All activations of a layer; units lie in one order, that of their mean forget gate."""
     layer = explanation.layers[number - 1]
-    order = layer.gates.forget.mean(0).argsort()
+    order = layer.activations.forget.mean(0).argsort()
     panels: list[Heatmap] = []
-    for name, values in layer.gates._asdict().items():
+    for name, values in layer.activations._asdict().items():
         units = values[:, order].T.numpy()
         # A few values far out would leave all others pale.
         most = 1.0 if name in UNIT_RANGE else float(np.percentile(np.abs(units), 99)) or 1.0

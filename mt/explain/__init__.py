@@ -15,7 +15,7 @@ carriers.py      the units that it owes that to
 threshold.py     how well one number tells yes from no
 """
 
-from mt.explain.activations import Layer
+from mt.explain.activations import ObservedLayer
 from mt.explain.explainer import Dependence, Explainer, Explanation
 from mt.explain.probe import Finding, Survey, probe
 from mt.explain.record import to_record
@@ -31,7 +31,7 @@ __all__ = [
     "Explanation",
     "Finding",
     "GateSummary",
-    "Layer",
+    "ObservedLayer",
     "SignedSummary",
     "Step",
     "Survey",

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from mt.explain.watched import WatchedLayer, flipped, watched_layers
-from mt.lstm import Gates, LSTMState
+from mt.lstm import Activations, LSTMState
 from mt.model import Seq2Seq
 from mt.tokens import BEGIN, END
 
 Side = Literal["encoder", "decoder"]
 
 
-class Layer(NamedTuple):
+class ObservedLayer(NamedTuple):
     """One layer in one direction."""
 
     side: Side
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
     """Counted from 1, which reads the embeddings."""
     backwards: bool
     """Whether it reads from the last position to the first."""
-    gates: Gates
+    activations: Activations
     """[S, H] or [T, H] each."""
     initial: LSTMState
     """[H] each: before the first step."""
@@ -49,13 +49,13 @@ class Layer(NamedTuple):
     @property
     def units(self) -> int:
         """H."""
-        return self.gates.cell.shape[-1]
+        return self.activations.cell.shape[-1]
 
 
-class Activations(NamedTuple):
+class Observation(NamedTuple):
     """What a model computed."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[ObservedLayer, ...]
     """From the embeddings up, the encoder's first; of a depth forward before backward, as far as
     the layer itself is concerned."""
     attention: Tensor | None
@@ -63,7 +63,7 @@ class Activations(NamedTuple):
 
 
 @torch.no_grad()
-def observe(watched: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> Activations:
+def observe(watched: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> Observation:
     """Have a watched model read a source and write a given translation.
 
     Args:
@@ -81,28 +81,33 @@ def observe(watched: Seq2Seq, source: Sequence[int], written: Sequence[int]) -> 
     layers = [*encoder_layers(watched)]
     for depth, layer in enumerate(watched_layers(watched.decoder.layers), start=1):
         layers += _layers("decoder", depth, layer, reverse=False)
-    return Activations(tuple(each._replace(gates=_row(each.gates)) for each in layers), attention)
+    rows = (each._replace(activations=_row(each.activations)) for each in layers)
+    return Observation(tuple(rows), attention)
 
 
-def encoder_layers(watched: Seq2Seq) -> Iterator[Layer]:
-    """What the encoder of a watched model computed in its last pass, gates [S, N, H]."""
+def encoder_layers(watched: Seq2Seq) -> Iterator[ObservedLayer]:
+    """What the encoder of a watched model computed in its last pass, activations [S, N, H]."""
     encoder = watched.encoder
     for depth, layer in enumerate(watched_layers(encoder.layers), start=1):
         yield from _layers("encoder", depth, layer, reverse=encoder.reverse)
 
 
-def _layers(side: Side, depth: int, layer: WatchedLayer, *, reverse: bool) -> Iterator[Layer]:
+def _layers(
+    side: Side, depth: int, layer: WatchedLayer, *, reverse: bool
+) -> Iterator[ObservedLayer]:
     """Each direction; with `reverse` the layer's own order is that of the text turned round."""
-    for direction, (gates, initial) in enumerate(zip(layer.gates, layer.initial, strict=True)):
-        yield Layer(
+    for direction, (activations, initial) in enumerate(
+        zip(layer.activations, layer.initial, strict=True)
+    ):
+        yield ObservedLayer(
             side,
             depth,
             (direction == 1) != reverse,
-            flipped(gates) if reverse else gates,
+            flipped(activations) if reverse else activations,
             LSTMState(initial.hidden[0], initial.cell[0]),
             *layer.variant,
         )
 
 
-def _row(gates: Gates) -> Gates:
-    return Gates(*(values[:, 0] for values in gates))
+def _row(activations: Activations) -> Activations:
+    return Activations(*(values[:, 0] for values in activations))

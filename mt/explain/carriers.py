@@ -41,7 +41,7 @@ Floats = NDArray[np.float32]
 ENOUGH = 20
 """With fewer choices no unit is looked for."""
 SEED = 1
-SHUT = -1e4
+SHUTTING_BIAS = -1e4
 """A bias at which a sigmoid is 0, whatever else is added."""
 _ROWS = 64
 """Choices read at once."""
@@ -133,7 +133,7 @@ def without_unit(model: Model, layer: int, unit: int) -> Model:
     found = changed.decoder.layers[layer - 1]
     assert isinstance(found, Layer)
     (cell,) = found.cells()
-    cell.b_o[unit] = SHUT
+    cell.b_o[unit] = SHUTTING_BIAS
     found.load_cells(cell)
     return changed
 
@@ -170,7 +170,7 @@ def _traces(model: Model, tokenizer: Tokenizer, choices: Sequence[Choice]) -> li
         # What is read behind a row's end comes too late to change what is looked at.
         watched.decoder(previous, watched.decoder.zero_state(len(read)))
         for traces, layer in zip(found, layers, strict=True):
-            (gates,) = layer.gates
+            (gates,) = layer.activations
             for row, length in enumerate(lengths):
                 traces.cell.append(gates.cell[1 : length + 1, row].numpy())
                 traces.forget.append(gates.forget[1 : length + 1, row].numpy())

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mt.explain.activations import Layer, encoder_layers
+from mt.explain.activations import ObservedLayer, encoder_layers
 from mt.model import Seq2Seq
 from mt.tokens import END
 
@@ -31,17 +31,17 @@ _TOGETHER = 256
 """Rows of a Jacobian computed at once; bounds memory."""
 
 
-def kept(layer: Layer) -> Tensor:
+def kept(layer: ObservedLayer) -> Tensor:
     """[S, H]: the product of the forget gates of all steps behind each position."""
-    forget = layer.gates.forget.flip(0) if layer.backwards else layer.gates.forget
+    forget = layer.activations.forget.flip(0) if layer.backwards else layer.activations.forget
     behind = torch.cat([forget[1:], torch.ones_like(forget[:1])])
     products = behind.flip(0).cumprod(0).flip(0)
     return products.flip(0) if layer.backwards else products
 
 
-def left_in_the_end(layer: Layer) -> Tensor:
+def left_in_the_end(layer: ObservedLayer) -> Tensor:
     """[S, H]: what is in the final cell of that which was written at each position."""
-    return kept(layer) * layer.gates.input * layer.gates.candidate
+    return kept(layer) * layer.activations.input * layer.activations.candidate
 
 
 def gradient_norms(watched: Seq2Seq, source: Sequence[int]) -> list[Tensor]:
@@ -70,10 +70,10 @@ def gradient_norms(watched: Seq2Seq, source: Sequence[int]) -> list[Tensor]:
     return [norm.flip(0) for norm in norms] if encoder.reverse else norms
 
 
-def _final(layer: Layer) -> Tensor:
+def _final(layer: ObservedLayer) -> Tensor:
     """[2H]: hidden and cell state behind the layer's last step."""
     last = 0 if layer.backwards else -1
-    return torch.cat([layer.gates.hidden[last, 0], layer.gates.cell[last, 0]])
+    return torch.cat([layer.activations.hidden[last, 0], layer.activations.cell[last, 0]])
 
 
 def _norms(final: Tensor, shift: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from mt.copying import digit_rules
 from mt.decoding import SearchTask, decode
 from mt.engine.reference import TorchEngine
 from mt.errors import BundleError, InputError
-from mt.explain.activations import Layer, observe
+from mt.explain.activations import ObservedLayer, observe
 from mt.explain.dependence import gradient_norms, kept
 from mt.explain.watched import watch
 from mt.model import Seq2Seq
@@ -61,13 +61,13 @@ class Explanation:
     """[T] what the decoder reads: the begin token first."""
     written: tuple[str, ...]
     """[T] what it writes having read that."""
-    layers: tuple[Layer, ...]
+    layers: tuple[ObservedLayer, ...]
     dependence: tuple[Dependence, ...]
     """Of each layer and direction of the encoder, in their order."""
     attention: Tensor | None
     """[T, S]: where the output looked; None for a model without attention."""
 
-    def pieces(self, layer: Layer) -> tuple[str, ...]:
+    def pieces(self, layer: ObservedLayer) -> tuple[str, ...]:
         """What a layer reads, position by position."""
         return self.source_pieces if layer.side == "encoder" else self.read
 

@@ -235,7 +235,7 @@ def _read(explainer: Explainer, sources: Sequence[Sequence[int]]) -> dict[str, F
     lengths = torch.full((len(sources),), tokens.shape[1])
     explainer.watched.encoder(tokens, lengths)
     return {
-        layer.name: layer.gates.cell[:-1].transpose(0, 1).numpy()
+        layer.name: layer.activations.cell[:-1].transpose(0, 1).numpy()
         for layer in encoder_layers(explainer.watched)
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mt.explain.activations import Layer
+from mt.explain.activations import ObservedLayer
 from mt.explain.explainer import Dependence, Explanation
 from mt.explain.summaries import summarise
 
@@ -42,10 +42,10 @@ def to_record(
     }
 
 
-def _layer(layer: Layer, full: bool) -> dict[str, Any]:
+def _layer(layer: ObservedLayer, full: bool) -> dict[str, Any]:
     summaries = {
         name: {kind: _rounded(values) for kind, values in summary._asdict().items()}
-        for name, summary in summarise(layer.gates).items()
+        for name, summary in summarise(layer.activations).items()
     }
     record: dict[str, Any] = {
         "layer": layer.name,
@@ -57,7 +57,7 @@ def _layer(layer: Layer, full: bool) -> dict[str, Any]:
     }
     if full:
         record["initial_cell"] = layer.initial.cell.tolist()
-        record["activations"] = {n: v.tolist() for n, v in layer.gates._asdict().items()}
+        record["activations"] = {n: v.tolist() for n, v in layer.activations._asdict().items()}
     return record
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from mt.lstm import Gates
+from mt.lstm import Activations
 
 SHUT, OPEN = 0.1, 0.9
 """A gate below the first counts as shut, above the second as open."""
@@ -41,9 +41,9 @@ class SignedSummary(NamedTuple):
     """[T]: mean of the values without their signs."""
 
 
-def summarise(gates: Gates) -> dict[str, GateSummary | SignedSummary]:
-    """The summary of each activation [T, H], by its name in `Gates`."""
-    named = gates._asdict()
+def summarise(activations: Activations) -> dict[str, GateSummary | SignedSummary]:
+    """The summary of each activation [T, H], by its name in `Activations`."""
+    named = activations._asdict()
     return {
         name: _of_gate(values) if name in GATES else _of_signed(values)
         for name, values in named.items()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from mt.explain.activations import Layer
+from mt.explain.activations import ObservedLayer
 from mt.explain.dependence import left_in_the_end
 
 
@@ -46,10 +46,10 @@ class Step(NamedTuple):
         return self.input * self.candidate
 
 
-def walk(layer: Layer, unit: int) -> list[Step]:
+def walk(layer: ObservedLayer, unit: int) -> list[Step]:
     """The steps of a unit, counted from 0, in the order in which the layer reads."""
     assert 0 <= unit < layer.units, (unit, layer.units)
-    values = [each[:, unit].tolist() for each in layer.gates]
+    values = [each[:, unit].tolist() for each in layer.activations]
     left = left_in_the_end(layer)[:, unit].tolist()
     positions = range(len(left))
     before = float(layer.initial.cell[unit])
@@ -63,7 +63,7 @@ def walk(layer: Layer, unit: int) -> list[Step]:
     return steps
 
 
-def _shown(layer: Layer, cell: float, output: float, hidden: float) -> float:
+def _shown(layer: ObservedLayer, cell: float, output: float, hidden: float) -> float:
     if layer.layer_norm:  # which a unit cannot work out alone
         return hidden / output if output else 0.0
     return math.tanh(cell) if layer.output_tanh else cell

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from mt.lstm import Gates, Layer, LSTMCell, LSTMState, VariantCell, zero_state
+from mt.lstm import Activations, Layer, LSTMCell, LSTMState, VariantCell, zero_state
 from mt.model import Decoder, Encoder, Model
 
 M = TypeVar("M", bound=Model)
@@ -28,7 +28,7 @@ class WatchedLayer(nn.Module):
     def __init__(self, layer: Layer) -> None:
         super().__init__()
         self.cells = nn.ModuleList(layer.cells())
-        self.gates: list[Gates] = []
+        self.activations: list[Activations] = []
         """Of each direction, [T, N, H] in the order of the inputs, not of the reading."""
         self.initial: list[LSTMState] = []
         """Of each direction, [N, H]: before its first step."""
@@ -38,18 +38,18 @@ class WatchedLayer(nn.Module):
     ) -> tuple[Tensor, LSTMState]:
         """As `Layer.forward`, for sequences that all fill T."""
         assert lengths is None or bool((lengths == len(inputs)).all()), "rows of equal length"
-        self.gates, self.initial = [], []
+        self.activations, self.initial = [], []
         finals = []
         for direction, cell in enumerate(self.cells):
             assert isinstance(cell, LSTMCell)
             initial = zero_state(cell.b_i, inputs.shape[1], cell.hidden_size)
             if state is not None:
                 initial = LSTMState(state.hidden[direction], state.cell[direction])
-            gates = cell.unroll(inputs.flip(0) if direction else inputs, initial)
-            finals.append(LSTMState(gates.hidden[-1], gates.cell[-1]))
-            self.gates.append(flipped(gates) if direction else gates)
+            activations = cell.unroll(inputs.flip(0) if direction else inputs, initial)
+            finals.append(LSTMState(activations.hidden[-1], activations.cell[-1]))
+            self.activations.append(flipped(activations) if direction else activations)
             self.initial.append(initial)
-        outputs = torch.cat([gates.hidden for gates in self.gates], dim=-1)
+        outputs = torch.cat([activations.hidden for activations in self.activations], dim=-1)
         return outputs, LSTMState(*(torch.stack(each) for each in zip(*finals, strict=True)))
 
     @property
@@ -77,9 +77,9 @@ def watched_layers(layers: nn.ModuleList) -> Iterator[WatchedLayer]:
         yield layer
 
 
-def flipped(gates: Gates) -> Gates:
+def flipped(activations: Activations) -> Activations:
     """The same from the last step to the first."""
-    return Gates(*(values.flip(0) for values in gates))
+    return Activations(*(values.flip(0) for values in activations))
 
 
 def _of(layers: nn.ModuleList) -> Iterator[Layer]:

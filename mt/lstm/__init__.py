@@ -8,7 +8,7 @@ variants.py   the cells that follow other equations
 looped.py     a layer of any of those, as a loop over the steps
 """
 
-from mt.lstm.cell import Gates, LSTMCell, LSTMState, zero_state
+from mt.lstm.cell import Activations, LSTMCell, LSTMState, zero_state
 from mt.lstm.fused import LSTM
 from mt.lstm.layer import Layer
 from mt.lstm.looped import LoopedLSTM
@@ -16,7 +16,7 @@ from mt.lstm.variants import VariantCell
 
 __all__ = [
     "LSTM",
-    "Gates",
+    "Activations",
     "LSTMCell",
     "LSTMState",
     "Layer",

@@ -54,7 +54,7 @@ class LSTMState(NamedTuple):
         return LSTMState(self.hidden.index_select(-2, rows), self.cell.index_select(-2, rows))
 
 
-class Gates(NamedTuple):
+class Activations(NamedTuple):
     """Everything one step computes, each [..., N, H], for those who want to look inside."""
 
     input: Tensor
@@ -116,7 +116,7 @@ class LSTMCell(nn.Module):
     b_o: nn.Parameter
     b_c: nn.Parameter
 
-    def forward(self, x: Tensor, state: LSTMState) -> Gates:
+    def forward(self, x: Tensor, state: LSTMState) -> Activations:
         """x [N, I], state [N, H] -> all activations of the step, each [N, H]."""
         h, c = state
         i = torch.sigmoid(x @ self.W_xi.T + h @ self.W_hi.T + self.b_i)
@@ -125,9 +125,9 @@ class LSTMCell(nn.Module):
         g = torch.tanh(x @ self.W_xc.T + h @ self.W_hc.T + self.b_c)
         c = f * c + i * g
         h = o * torch.tanh(c)
-        return Gates(i, f, o, g, c, h)
+        return Activations(i, f, o, g, c, h)
 
-    def unroll(self, inputs: Tensor, state: LSTMState | None = None) -> Gates:
+    def unroll(self, inputs: Tensor, state: LSTMState | None = None) -> Activations:
         """inputs [T, N, I] -> the activations of every step, each [T, N, H].
 
         `.hidden` is the output sequence; `.hidden[-1]` and `.cell[-1]` are the final state. The
@@ -140,7 +140,7 @@ class LSTMCell(nn.Module):
             gates = self(x, state)
             state = LSTMState(gates.hidden, gates.cell)
             steps.append(gates)
-        return Gates(*(torch.stack(activations) for activations in zip(*steps, strict=True)))
+        return Activations(*(torch.stack(activations) for activations in zip(*steps, strict=True)))
 
 
 def zero_state(like: Tensor, *shape: int) -> LSTMState:

@@ -42,7 +42,7 @@ import torch
 from torch import Tensor, nn
 
 from mt.config import Variant
-from mt.lstm.cell import Gates, LSTMCell, LSTMState
+from mt.lstm.cell import Activations, LSTMCell, LSTMState
 
 
 class VariantCell(LSTMCell):
@@ -80,7 +80,7 @@ class VariantCell(LSTMCell):
             self._add("gain_cell", 1.0)
             self._add("shift_cell", 0.0)
 
-    def forward(self, x: Tensor, state: LSTMState) -> Gates:
+    def forward(self, x: Tensor, state: LSTMState) -> Activations:
         """x [N, I], state [N, H] -> all activations of the step, each [N, H]."""
         h, c = state
         a = self._sums(x, h)
@@ -90,7 +90,7 @@ class VariantCell(LSTMCell):
         c = f * c + i * g
         o = torch.sigmoid(a["o"] + self._seen("o", c))
         h = o * self._shown(c)
-        return Gates(i, f, o, g, c, h)
+        return Activations(i, f, o, g, c, h)
 
     def _sums(self, x: Tensor, h: Tensor) -> dict[str, Tensor]:
         from_x, from_h = self._products("x", x), self._products("h", h)

@@ -23,7 +23,7 @@ CHRF_ORDER, CHRF_BETA = 6, 2
 BLEU_ORDER = 4
 
 
-def chrf(texts: Sequence[str]) -> Floats:
+def pairwise_chrf(texts: Sequence[str]) -> Floats:
     """[K, K] sentence chrF2 of row as the translation and column as its reference, from 0 to 100.
 
     The F-score, recall weighing twice as much, of mean precision and mean recall over the orders of
@@ -43,7 +43,7 @@ def chrf(texts: Sequence[str]) -> Floats:
     return 100 * (1 + CHRF_BETA**2) * precision * recall / np.where(below > 0, below, 1)
 
 
-def bleu(texts: Sequence[str]) -> Floats:
+def pairwise_bleu(texts: Sequence[str]) -> Floats:
     """[K, K] sentence BLEU of row as the translation and column as its reference, from 0 to 100.
 
     Of tokens by 13a, up to the order that the translation is long enough for; the n-th order
@@ -69,7 +69,7 @@ def bleu(texts: Sequence[str]) -> Floats:
 
 Utility = Callable[[Sequence[str]], Floats]
 
-UTILITIES: dict[Literal["chrf", "bleu"], Utility] = {"chrf": chrf, "bleu": bleu}
+UTILITIES: dict[Literal["chrf", "bleu"], Utility] = {"chrf": pairwise_chrf, "bleu": pairwise_bleu}
 
 
 class _Overlaps(NamedTuple):

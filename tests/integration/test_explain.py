@@ -197,9 +197,9 @@ def test_a_picture_has_a_panel_for_every_activation_of_the_layers_chosen(folder:
         *("1: encoder 1, forward\ninput", *activations),
         *("3: decoder 1\ninput", *activations),
     ]
-    order = explanation.layers[0].gates.forget.mean(0).argsort()
+    order = explanation.layers[0].activations.forget.mean(0).argsort()
     shown = panels[3].images[0].get_array()
-    assert shown.tolist() == explanation.layers[0].gates.forget[:, order].T.tolist()
+    assert shown.tolist() == explanation.layers[0].activations.forget[:, order].T.tolist()
 
 
 # --- The probe -----------------------------------------------------------------------------------

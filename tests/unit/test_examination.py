@@ -121,7 +121,7 @@ def test_a_unit_that_is_taken_out_gives_out_nothing_and_the_model_stays_as_it_wa
     changed = watch(without_unit(model, 2, 3))
     previous = torch.tensor([[BEGIN, 4, 5, 6, 7]])
     changed.decoder(previous, changed.decoder.zero_state(1))
-    first, second = (layer.gates[0] for layer in watched_layers(changed.decoder.layers))
+    first, second = (layer.activations[0] for layer in watched_layers(changed.decoder.layers))
     assert not second.hidden[..., 3].any()
     assert second.cell[..., 3].all()
     assert second.hidden[..., :3].all()
@@ -135,7 +135,7 @@ def gates_of(model, tokenizer, line):
     previous = torch.tensor([[BEGIN, *tokenizer.encode([line])[0]]])
     watched.decoder(previous, watched.decoder.zero_state(1))
     (layer,) = watched_layers(watched.decoder.layers)
-    return layer.gates[0].forget[1:, 0], layer.gates[0].cell[1:, 0]
+    return layer.activations[0].forget[1:, 0], layer.activations[0].cell[1:, 0]
 
 
 def test_the_forget_gate_is_that_of_the_last_piece_of_each_word():

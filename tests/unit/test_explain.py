@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mt.explain.activations import Layer, observe
+from mt.explain.activations import ObservedLayer, observe
 from mt.explain.dependence import gradient_norms, kept, left_in_the_end
 from mt.explain.summaries import summarise
 from mt.explain.walk import walk
 from mt.explain.watched import watch
-from mt.lstm import Gates, LSTMState
+from mt.lstm import Activations, LSTMState
 from mt.model import Seq2Seq
 from mt.tokens import BEGIN, END
 from support.models import tiny_config, tiny_model
@@ -69,11 +69,11 @@ def test_gates_are_those_of_the_reference_cells_on_what_the_model_fed_its_layers
             gates = cell.unroll(inputs.flip(0) if direction else inputs, initial)
             observed = next(found)
             assert observed.backwards == ((direction == 1) != reverse)
-            for ours, theirs in zip(observed.gates, gates, strict=True):
+            for ours, theirs in zip(observed.activations, gates, strict=True):
                 # The cell's steps go as the layer reads, ours as the text stands.
                 in_order = theirs[:, 0].flip(0) if observed.backwards else theirs[:, 0]
                 torch.testing.assert_close(ours, in_order, rtol=0, atol=1e-6)
-            sides.append(observed.gates.hidden)
+            sides.append(observed.activations.hidden)
         in_text_order = outputs[:, 0].flip(0) if reverse else outputs[:, 0]
         torch.testing.assert_close(torch.cat(sides, -1), in_text_order, rtol=0, atol=1e-6)
     assert next(found, None) is None
@@ -93,7 +93,7 @@ def test_the_model_itself_stays_as_it_is() -> None:
     assert not any(parameter.requires_grad for parameter in watched.parameters())
 
 
-def layer_of(forget: list[float], *, backwards: bool = False) -> Layer:
+def layer_of(forget: list[float], *, backwards: bool = False) -> ObservedLayer:
     """One unit that writes 1 at each step, from c = 2."""
     f = torch.tensor(forget)[:, None]
     ones = torch.ones_like(f)
@@ -102,8 +102,10 @@ def layer_of(forget: list[float], *, backwards: bool = False) -> Layer:
         c = value * c + 0.5
         cells.append(c)
     cell = torch.tensor(cells[::-1] if backwards else cells)[:, None]
-    gates = Gates(0.5 * ones, f, ones, ones, cell, torch.tanh(cell))
-    return Layer("encoder", 1, backwards, gates, LSTMState(torch.zeros(1), torch.tensor([2.0])))
+    gates = Activations(0.5 * ones, f, ones, ones, cell, torch.tanh(cell))
+    return ObservedLayer(
+        "encoder", 1, backwards, gates, LSTMState(torch.zeros(1), torch.tensor([2.0]))
+    )
 
 
 def test_kept_is_the_product_of_the_forget_gates_behind() -> None:
@@ -117,7 +119,7 @@ def test_kept_is_the_product_of_the_forget_gates_behind() -> None:
 def test_what_is_left_of_all_writing_is_the_final_cell(backwards: bool) -> None:
     forget = [0.3, 0.5, 0.2, 0.9]
     layer = layer_of(forget, backwards=backwards)
-    final = layer.gates.cell[0 if backwards else -1, 0]
+    final = layer.activations.cell[0 if backwards else -1, 0]
     left = left_in_the_end(layer)[:, 0].sum() + math.prod(forget) * 2.0
     assert float(left) == pytest.approx(float(final))
 
@@ -173,7 +175,7 @@ def test_the_numbers_of_a_walk_add_up(changes: dict[str, Any]) -> None:
 def test_summaries_count_gates_that_are_shut_and_open() -> None:
     gate = torch.tensor([[0.05, 0.95, 0.5, 0.99], [0.0, 0.05, 0.1, 0.9]])
     signed = torch.tensor([[-1.0, 1.0, 0.5, 0.5], [0.0, 0.0, -0.5, -0.5]])
-    found = summarise(Gates(gate, gate, gate, signed, signed, signed))
+    found = summarise(Activations(gate, gate, gate, signed, signed, signed))
     for name in ("input", "forget", "output"):
         mean, shut, opened = found[name]
         assert mean.tolist() == pytest.approx([2.49 / 4, 1.05 / 4])

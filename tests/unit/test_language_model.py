@@ -75,7 +75,7 @@ def test_its_cells_can_be_watched():
         watched(*padded([[END]]), previous), made(*padded([[END]]), previous), rtol=0, atol=1e-12
     )
     layers = list(watched_layers(watched.decoder.layers))
-    assert [len(layer.gates[0].forget) for layer in layers] == [4, 4]
+    assert [len(layer.activations[0].forget) for layer in layers] == [4, 4]
 
 
 # Scores

@@ -23,7 +23,7 @@ from mt.likelihood import SCORED, UNKNOWN_CHARACTERS, PairScore
 from mt.reranking import Fluency, Reranker, Rescored, tune
 from mt.reranking.rescoring import IMPOSSIBLE, rescore, weights_of
 from mt.reranking.risk import least_risk
-from mt.reranking.utility import UTILITIES, bleu, chrf
+from mt.reranking.utility import UTILITIES, pairwise_bleu, pairwise_chrf
 from mt.search import Hypothesis
 from mt.translator import Translator
 from support.bundles import SOURCES, tiny_bundle, tiny_language_bundle, tiny_tokenizers
@@ -127,12 +127,12 @@ def test_the_middle_of_three_translations_is_chosen(name: Literal["chrf", "bleu"
 def test_utilities_of_short_texts_can_be_worked_out() -> None:
     # "ab" against "abc": orders 1 and 2 are known to both. Precision 1, recall (2/3 + 1/2) / 2.
     recall = 7 / 12
-    assert chrf(["ab", "a b c"])[0, 1] == pytest.approx(100 * 5 * recall / (4 + recall))
+    assert pairwise_chrf(["ab", "a b c"])[0, 1] == pytest.approx(100 * 5 * recall / (4 + recall))
     # One token of two is right, no pair is: sqrt(1/2 * (1 / 2) / 1); three against two are cut.
-    assert bleu(["a b", "a c"])[0, 1] == pytest.approx(50)
-    assert bleu(["a", "a c"])[0, 1] == pytest.approx(100 * math.exp(-1))
-    assert chrf(["", "a"]).tolist() == [[0, 0], [0, 100]]
-    assert bleu(["", "a"]).tolist() == [[0, 0], [0, 100]]
+    assert pairwise_bleu(["a b", "a c"])[0, 1] == pytest.approx(50)
+    assert pairwise_bleu(["a", "a c"])[0, 1] == pytest.approx(100 * math.exp(-1))
+    assert pairwise_chrf(["", "a"]).tolist() == [[0, 0], [0, 100]]
+    assert pairwise_bleu(["", "a"]).tolist() == [[0, 0], [0, 100]]
 
 
 # Rescoring

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mt.config import STANDARD, Variant
-from mt.lstm import Gates, LSTMCell, LSTMState, VariantCell
+from mt.lstm import Activations, LSTMCell, LSTMState, VariantCell
 from support.layers import VARIANTS
 
 L = math.log(3)
@@ -168,7 +168,7 @@ def test_every_option_does_something_beside_the_others(variant: Variant) -> None
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_hands_out_every_gate_activation(variant: Variant) -> None:
     gates = VariantCell(I, H, variant=variant).unroll(torch.randn(6, N, I))
-    assert isinstance(gates, Gates)
+    assert isinstance(gates, Activations)
     assert all(activation.shape == (6, N, H) for activation in gates)
     if variant.coupled_gates:
         torch.testing.assert_close(gates.input + gates.forget, torch.ones(6, N, H))
