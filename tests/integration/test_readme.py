@@ -294,6 +294,22 @@ def test_python_runs_as_printed(block: Block) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("block", "pattern"),
+    [
+        (0, r"\(7, 6, 5, 4\)\n"),
+        (1, r"encoder 1, forward tensor.*\n▁?[Ii]ch [0-9.e-]+ [0-9.e-]+ -?[0-9.e-]+\n.*"),
+    ],
+    ids=["the whole of it", "looking inside"],
+)
+def test_python_of_the_library_runs_as_printed(block: int, pattern: str) -> None:
+    python = [each for each in blocks("mt/README.md") if each.language == "python"]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(python[block].text, python[block].place, "exec"), {})
+    assert re.fullmatch(pattern, printed.getvalue(), re.DOTALL), printed.getvalue()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
