@@ -40,8 +40,8 @@ from mt.config import (
     parse,
 )
 from mt.errors import BundleError, ConfigError
-from mt.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.lexicon import Lexicon
+from mt.system.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 FORMAT = 2

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from mt.bundle import Bundle
 from mt.engine.interface import Engine
 from mt.errors import BundleError
-from mt.files import sha256
 from mt.search import LogProbabilities
+from mt.system.files import sha256
 
 
 class EnsembleState(NamedTuple):

@@ -70,8 +70,8 @@ class Translator:
         Args:
             engine: what does the arithmetic; see `mt.config.EngineConfig`.
             threads: CPU threads to compute with; None leaves it to the engine.
-            shared: from `mt.shared_arrays.shared_file`, for processes that load the same model and
-                are to have the larger half of its memory once.
+            shared: from `mt.system.shared_arrays.shared_file`, for processes that load the same
+                model and are to have the larger half of its memory once.
 
         Raises:
             BundleError: the folder is missing, incomplete, damaged or of a newer format.

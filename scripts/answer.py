@@ -19,7 +19,7 @@ import typer
 from mt.errors import ConfigError, InputError
 from mt.jobs.chunks import CHUNK_LINES, Chunk, cut_chunks
 from mt.questions import asked_of
-from mt.streams import interruptible, open_lines, read_lines
+from mt.system.streams import interruptible, open_lines, read_lines
 from scripts.answers import Texts, evaluation, table
 from scripts.console import Version, program, run, say
 from scripts.loading import load_translator

@@ -17,7 +17,7 @@ import mt
 from mt.config import TrainingConfig
 from mt.demonstrations import NAMES, find_demonstration
 from mt.errors import ConfigError
-from mt.files import write_json
+from mt.system.files import write_json
 from scripts.console import Version, describe, program, run, say
 from scripts.plots import Line, Panel, draw
 from scripts.tables import text_table

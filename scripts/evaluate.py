@@ -16,10 +16,10 @@ import typer
 from mt.bundle import find_model
 from mt.config import EvaluationConfig, SearchConfig, Words, parse
 from mt.errors import ConfigError
-from mt.files import write_atomic
 from mt.scoring import words_of
 from mt.scoring.joined import LONGEST, SHORTEST
-from mt.streams import compressor
+from mt.system.files import write_atomic
+from mt.system.streams import compressor
 from scripts.console import Version, describe, program, run
 from scripts.evaluation import (
     TestText,

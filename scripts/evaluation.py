@@ -16,7 +16,6 @@ import mt
 from mt.config import Words
 from mt.corpus import read_beside, read_pairs
 from mt.errors import CorpusError
-from mt.files import sha256
 from mt.scoring import (
     TRIALS,
     Test,
@@ -29,6 +28,7 @@ from mt.scoring import (
     length_buckets,
 )
 from mt.scoring.joined import LONGEST, SHORTEST, Parts
+from mt.system.files import sha256
 from scripts.systems import ModelSystem, Outcome, without_mark
 
 Record = dict[str, Any]

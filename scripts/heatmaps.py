@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.explain import GATES, Explanation
-from mt.files import write_atomic
+from mt.system.files import write_atomic
 from scripts.plots import DOTS_PER_INCH
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import typer
 
 from mt.config import parse
 from mt.errors import ConfigError
-from mt.files import write_json
+from mt.system.files import write_json
 from scripts.console import Version, describe, program, run, say
 from scripts.tables import text_table
 from service.clients.keys import Key, KeyFile, new_key, read_keys, sha256_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mt.errors import ConfigError
-from mt.files import write_atomic
+from mt.system.files import write_atomic
 from scripts.outputs import check_output
 
 if TYPE_CHECKING:

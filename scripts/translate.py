@@ -36,7 +36,7 @@ from mt.jobs import (
     run_job,
     survey,
 )
-from mt.streams import interruptible, open_lines, read_lines
+from mt.system.streams import interruptible, open_lines, read_lines
 from scripts.console import (
     Version,
     describe,
@@ -183,7 +183,7 @@ def _translate_text(
     workers: int,
     resume: bool,
 ) -> None:
-    from mt.shared_arrays import shared_file
+    from mt.system.shared_arrays import shared_file
 
     if output is None and sys.stdout is None:
         raise ConfigError("options: standard output is closed: give --output")

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 import mt
 from mt.errors import MTError
-from mt.shared_arrays import shared_file
+from mt.system.shared_arrays import shared_file
 from service.clients.access import Access
 from service.explaining.process import Explaining
 from service.middleware import (

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mt.config import EngineConfig, EngineName, did_you_mean
 from mt.errors import ConfigError
-from mt.machine import cores
+from mt.system.machine import cores
 
 
 def _split(separator: str) -> BeforeValidator:

@@ -9,6 +9,9 @@
     storage.py       prepared pairs in a folder, mapped into memory instead of read
     arrays.py        arrays and lines in files that grow, and are mapped
     batches.py       the order of an epoch, and its padded batches
+    augment.py       pairs that look different in every epoch
+    noise.py         words left out and moved about
+    numbers.py       pairs with other numbers in place of theirs
 
 Knows files, pairs and token budgets. Does not know models. Nothing is left out unseen: every
 pair that is not trained on is counted under a reason in `FilterReport`.

@@ -23,7 +23,7 @@ from mt.corpus.survey import Survey
 from mt.corpus.text import HeldOut, Pairs, ParallelText
 from mt.corpus.tokenising import Chunk, Encoded, encode, encode_all
 from mt.errors import CorpusError
-from mt.machine import cores
+from mt.system.machine import cores
 from mt.tokenizer import TokenizerPair
 
 CHUNK = 10_000

@@ -32,7 +32,7 @@ from mt.corpus.filters import FilterReport
 from mt.corpus.sentences import Corpus, Sentences
 from mt.corpus.text import Pairs, read_lines
 from mt.errors import BundleError, CorpusError
-from mt.files import claim, settle, write_atomic, write_json
+from mt.system.files import claim, settle, write_atomic, write_json
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 FORMAT = 1

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mt.errors import CorpusError, InputError
-from mt.streams import open_lines
+from mt.system.streams import open_lines
 
 Pairs: TypeAlias = tuple[list[str], list[str]]
 """Parallel text: source lines, and their translations in the same order."""

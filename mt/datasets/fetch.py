@@ -20,7 +20,7 @@ from urllib.error import HTTPError, URLError
 
 from mt.datasets.dataset import Original
 from mt.errors import CorpusError
-from mt.files import settle, write_atomic
+from mt.system.files import settle, write_atomic
 
 TRIES = 4
 """Times a file is asked for; between them it waits 1, 2 and 4 seconds."""

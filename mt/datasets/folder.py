@@ -28,7 +28,7 @@ from mt.datasets.fetch import Progress, Silent, download, take
 from mt.datasets.multi30k import multi30k
 from mt.datasets.tatoeba import EXPORTS, tatoeba
 from mt.errors import ConfigError
-from mt.files import sha256, write_atomic, write_json
+from mt.system.files import sha256, write_atomic, write_json
 
 DATASETS = {
     dataset.name: dataset

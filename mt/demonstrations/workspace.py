@@ -23,7 +23,7 @@ import torch
 
 from mt.differences import first_difference
 from mt.errors import TrainingError
-from mt.files import remove_leftovers, write_json
+from mt.system.files import remove_leftovers, write_json
 
 Report = Callable[[str], None]
 """Takes a line about the progress of a demonstration."""

@@ -30,7 +30,7 @@ from mt.engine.shortlist import Shortlist, joint_shortlist
 from mt.engine.tables import TABLE, source_table, target_table
 from mt.lexicon import Lexicon
 from mt.shapes import check_finite, check_shapes, parameter_shapes
-from mt.shared_arrays import shared_arrays
+from mt.system.shared_arrays import shared_arrays
 from mt.tokens import BEGIN, END, PAD
 
 Integers = NDArray[np.int64]

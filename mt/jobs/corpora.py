@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 from mt.config import JobConfig
 from mt.differences import first_difference
 from mt.errors import JobError
-from mt.files import settle, write_json
 from mt.jobs.part import locked
 from mt.jobs.shards import Shard, attempts, join_shards, plan_shards
+from mt.system.files import settle, write_json
 
 
 class Text(NamedTuple):

@@ -1,8 +1,8 @@
 """A job: the lines of one text, translated and written in order, a chunk at a time.
 
-Knows the order of the steps. Does not know where lines come from (`mt.streams`), who translates
-them (`mt.jobs.chunks` in this process, `mt.jobs.workers` in others) or what keeps the output
-(`mt.jobs.part`, or whoever offers a `Sink`).
+Knows the order of the steps. Does not know where lines come from (`mt.system.streams`), who
+translates them (`mt.jobs.chunks` in this process, `mt.jobs.workers` in others) or what keeps the
+output (`mt.jobs.part`, or whoever offers a `Sink`).
 
 A job goes on where a full chunk ended. So each chunk is translated, compressed and written as in a
 job that was never stopped, and the output is the same byte for byte.

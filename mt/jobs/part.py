@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mt.errors import JobError
-from mt.files import behind_link, claim, settle
 from mt.jobs.record import Progress, Record, read_record, write_record
-from mt.streams import compressor
+from mt.system.files import behind_link, claim, settle
+from mt.system.streams import compressor
 
 _BLOCK = 1 << 20
 

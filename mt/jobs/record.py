@@ -15,7 +15,7 @@ from pydantic import Field
 from mt.config import Options, parse
 from mt.differences import first_difference
 from mt.errors import ConfigError, JobError
-from mt.files import sha256, write_json
+from mt.system.files import sha256, write_json
 
 FIRST_LINES = 3
 """Numbers kept of the lines with a flag."""

@@ -25,12 +25,12 @@ from pydantic import Field
 
 from mt.config import JobConfig, Options, parse
 from mt.errors import ConfigError, JobError
-from mt.files import settle, sha256
 from mt.jobs.chunks import CHUNK_LINES, Translate, cut_chunks
 from mt.jobs.job import run_job
 from mt.jobs.record import Flagged, Progress
 from mt.jobs.rows import read_row
-from mt.streams import compressor, open_lines
+from mt.system.files import settle, sha256
+from mt.system.streams import compressor, open_lines
 
 SHARD_CHUNKS = 100
 """Chunks of a shard: 50,000 lines if none is long. A core takes minutes for them, which is what is

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor, nn
 
 from mt.errors import TrainingError
-from mt.files import remove_leftovers, sha256, write_atomic, write_json
+from mt.system.files import remove_leftovers, sha256, write_atomic, write_json
 from mt.training.averaging import Averaging
 
 POINTER = "checkpoint.json"

@@ -37,7 +37,7 @@ from mt.corpus import (
     sample_pairs,
 )
 from mt.errors import CorpusError, TrainingError
-from mt.files import sha256
+from mt.system.files import sha256
 from mt.tokenizer import TokenizerPair, train_tokenizers
 
 CORPUS_FOLDER = "corpus"

@@ -21,17 +21,17 @@ from typing import Any
 
 import torch
 
-from mt.augment import Augmented
 from mt.bundle import MANIFEST, Bundle, BundleConfig, save_bundle
 from mt.card import model_card
 from mt.config import Recipe
 from mt.corpus import Pairs, Tell, read_tokenizers
+from mt.corpus.augment import Augmented
 from mt.criterion import CRITERIA
 from mt.errors import BundleError, TrainingError
-from mt.files import write_atomic, write_json
 from mt.lexicon import Lexicon, Side, learn_lexicon
 from mt.model import Model, make_model
 from mt.parameters import half_precision
+from mt.system.files import write_atomic, write_json
 from mt.tokenizer import TokenizerPair
 from mt.training.checkpoint import POINTER, append_metrics
 from mt.training.data import Data, open_data

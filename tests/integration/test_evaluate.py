@@ -18,8 +18,8 @@ import pytest
 from mt import Translator
 from mt.bundle import load_bundle, save_bundle
 from mt.corpus import read_lines
-from mt.files import sha256
 from mt.scoring import TRIALS, bleu, bleu_ratio, choose_parts, evaluate, join
+from mt.system.files import sha256
 from support.bundles import SOURCES, TARGETS, save_tiny_bundle
 from support.commands import assert_mistake, call, run
 from support.recipes import write_lines

@@ -1,6 +1,7 @@
 """A disk that fails, or a process that dies, at any one of the steps in which files are written.
 
-Knows the calls by which `mt.files` and its users change a folder. Does not know what they write.
+Knows the calls by which `mt.system.files` and its users change a folder. Does not know what they
+write.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from mt.config import JobConfig
 from mt.jobs import Progress, one_by_one, open_part, run_job
-from mt.streams import open_lines
+from mt.system.streams import open_lines
 from mt.translation import Alternative, Translation
 from mt.translator import Translator
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mt.augment import Augmented
 from mt.config import DataConfig
 from mt.corpus import Sentences, prepare
+from mt.corpus.augment import Augmented
 from mt.errors import CorpusError
 from mt.tokenizer import train_tokenizers
 from support.bundles import SMALL_TOKENIZER, SOURCES, TARGETS, tiny_tokenizers
@@ -83,7 +83,7 @@ def test_noise_goes_with_the_other_options(monkeypatch):
     options = {"noise_shuffle": 2, "subword_sampling": 0.5, "joined_share": 0.5, "repeat": 5}
     assert rows(augmented(**options), 2) == rows(augmented(**options), 2)
     whole = augmented(noise_drop=0.5, repeat=5)
-    monkeypatch.setattr("mt.augment.BLOCK", 7)
+    monkeypatch.setattr("mt.corpus.augment.BLOCK", 7)
     found = augmented(noise_drop=0.5, repeat=5)
     assert len(found.epoch(0)) == len(whole.epoch(0)) == 20
     assert rows(found, 0)[:7] != rows(found, 0)[7:14]

@@ -17,7 +17,7 @@ import pytest
 import safetensors.numpy
 
 import mt.bundle
-import mt.files
+import mt.system.files
 from mt.bundle import (
     BUNDLED_MODELS,
     CARD,
@@ -32,8 +32,8 @@ from mt.bundle import (
 from mt.card import model_card, parameters_by_part
 from mt.config import SearchConfig
 from mt.errors import BundleError
-from mt.files import sha256
 from mt.lexicon import Lexicon
+from mt.system.files import sha256
 from mt.tokens import END
 from mt.translator import Translator
 from support.bundles import save_tiny_bundle, tiny_bundle
@@ -538,7 +538,7 @@ class Killed(BaseException):
 def kill_at(monkeypatch: pytest.MonkeyPatch, call: int, after: bool) -> list[str]:
     """End the process at a call of write_atomic, before it or right after it; note the names."""
     names: list[str] = []
-    write = mt.files.write_atomic
+    write = mt.system.files.write_atomic
 
     def mortal(path: Path, content: bytes) -> None:
         names.append(path.name)
@@ -548,7 +548,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, call: int, after: bool) -> list[str
         if len(names) == call:
             raise Killed
 
-    monkeypatch.setattr(mt.files, "write_atomic", mortal)
+    monkeypatch.setattr(mt.system.files, "write_atomic", mortal)
     monkeypatch.setattr(mt.bundle, "write_atomic", mortal)
     return names
 

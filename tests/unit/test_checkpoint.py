@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from mt import files
 from mt.errors import TrainingError
+from mt.system import files
 from mt.training import checkpoint
 from mt.training.averaging import ExponentialAverage
 from mt.training.checkpoint import (

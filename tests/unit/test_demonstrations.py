@@ -24,7 +24,7 @@ from mt.demonstrations.networks import Network, input_gradients
 from mt.demonstrations.reversal import FIRST_DIGIT, digits, exact_match, longest_at, pairs
 from mt.demonstrations.workspace import Workspace
 from mt.errors import ConfigError
-from mt.files import write_json
+from mt.system.files import write_json
 from mt.tokens import END
 from support.models import padded, tiny_config, tiny_model
 

@@ -16,8 +16,8 @@ from mt.card import model_card
 from mt.engine import load_engine
 from mt.ensemble import EnsembleEngine, check_alike, joint_identity
 from mt.errors import BundleError
-from mt.files import sha256
 from mt.search import search
+from mt.system.files import sha256
 from mt.translator import Translator
 from support.bundles import SOURCES, tiny_bundle
 from support.scorers import Prefix, Table, TableScorer, TableState, written

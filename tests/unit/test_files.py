@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mt.files import remove_leftovers, settle, sha256, write_atomic, write_json
+from mt.system.files import remove_leftovers, settle, sha256, write_atomic, write_json
 
 
 @pytest.fixture

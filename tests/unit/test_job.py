@@ -10,10 +10,10 @@ import pytest
 
 from mt.config import JobConfig
 from mt.errors import InputError, JobError
-from mt.files import sha256
 from mt.jobs import Progress, one_by_one, run_job, survey
 from mt.jobs.chunks import CHUNK_LENGTH
-from mt.streams import read_lines
+from mt.system.files import sha256
+from mt.system.streams import read_lines
 from support.jobs import MemorySink, Shouter
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mt import machine
+from mt.system import machine
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mt.corpus import Sentences
-from mt.noise import noisy
+from mt.corpus.noise import noisy
 from support.bundles import SOURCES, tiny_tokenizers
 
 BEGINS = np.array([False] * 4 + [True] * 50 + [False] * 50)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mt.numbers import has_shared_numbers, with_other_numbers
+from mt.corpus.numbers import has_shared_numbers, with_other_numbers
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mt.augment import Augmented
 from mt.bundle import load_bundle, save_bundle
 from mt.card import model_card
 from mt.config import DataConfig, ModelConfig, SearchConfig
 from mt.corpus import Corpus, Sentences, make_batch
+from mt.corpus.augment import Augmented
 from mt.corpus.filters import FilterReport
 from mt.decoding import SearchTask, decode
 from mt.engine import load_engine

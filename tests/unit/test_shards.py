@@ -11,7 +11,6 @@ import pytest
 
 from mt.config import JobConfig
 from mt.errors import InputError, JobError
-from mt.files import sha256
 from mt.jobs import CHUNK_LINES, one_by_one
 from mt.jobs.chunks import Chunk, Translated
 from mt.jobs.record import Flagged
@@ -24,6 +23,7 @@ from mt.jobs.shards import (
     plan_shards,
     translate_shard,
 )
+from mt.system.files import sha256
 from support.jobs import Shouter, shout
 
 TEXT = "".join(f"line {n}{'?' * (n == 1103)}{end}" for n in range(1, 1200) for end in ("\r\n",))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mt.engine.int8 import Int8Engine
-from mt.shared_arrays import shared_arrays, shared_file
+from mt.system.shared_arrays import shared_arrays, shared_file
 from support.bundles import tiny_bundle
 
 SHAPES = [(2, 3), (4,)]
@@ -72,7 +72,7 @@ MAPS = """
 import sys
 from pathlib import Path
 import numpy as np
-from mt.shared_arrays import shared_arrays
+from mt.system.shared_arrays import shared_arrays
 arrays = shared_arrays(Path(sys.argv[1]), [(2, 3), (4,)], np.float16, None)
 print([array.tolist() for array in arrays])
 """
@@ -97,7 +97,7 @@ WAITS = """
 import sys
 from pathlib import Path
 import numpy as np
-from mt.shared_arrays import shared_arrays
+from mt.system.shared_arrays import shared_arrays
 print("here", flush=True)
 shared_arrays(Path(sys.argv[1]), [(2,)], np.float16, lambda arrays: print("made", flush=True))
 """

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 import pytest
 
 from mt.errors import InputError
-from mt.streams import MAX_LINE_BYTES, compressor, interruptible, open_lines, read_lines
+from mt.system.streams import MAX_LINE_BYTES, compressor, interruptible, open_lines, read_lines
 
 TEXT = "Grüße\r\n\n  zwei\u2028\x85drei\x0b\nEnde"
 LINES = ["Grüße\r\n", "\n", "  zwei\u2028\x85drei\x0b\n", "Ende"]

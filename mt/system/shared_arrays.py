@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-log = logging.getLogger("mt.shared_arrays")
+log = logging.getLogger("mt.system.shared_arrays")
 
 Shapes = Sequence[tuple[int, ...]]
 Fill = Callable[[Sequence[NDArray[Any]]], None]

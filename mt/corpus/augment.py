@@ -1,6 +1,6 @@
 """The training text as each epoch sees it: short first, words cut anew or missing, pairs joined.
 
-Behind the pairs may stand copies of some with other numbers (`mt.numbers`).
+Behind the pairs may stand copies of some with other numbers (`mt.corpus.numbers`).
 
 Knows tokenised pairs and random draws. Does not know batches or models. What an epoch sees is a
 function of (corpus, seed, epoch) alone, so a resumed run sees it again.
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from mt.config import DataConfig
 from mt.corpus import Corpus, Sentences
+from mt.corpus.noise import noisy
+from mt.corpus.numbers import has_shared_numbers, with_other_numbers
 from mt.errors import CorpusError
-from mt.noise import noisy
-from mt.numbers import has_shared_numbers, with_other_numbers
 from mt.tokenizer import Tokenizer, TokenizerPair
 
 BLOCK = 1 << 13
