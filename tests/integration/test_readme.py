@@ -134,7 +134,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    teachers = ("teacher", "teacher-de-en", "teacher-en-de", "back")
+    teachers = ("teacher", "teacher-de-en", "teacher-en-de", "teacher-fr", "back")
     trained = ("multi30k-de-en", "student", "mine", *teachers)
     for name in ("A", "B", *(f"runs/{run}" for run in trained)):
         save_tiny_bundle(folder / name)
