@@ -15,9 +15,8 @@ from mt.text.words import Links
 
 _CLOSING = frozenset(".,;:!?)]}\u2026\u201d\u00bb")
 """Signs that no space stands before."""
-
-
 _PAIRS = frozenset(('""', "''", "()", "[]", "\u201e\u201c", "\u201c\u201d", "\u00ab\u00bb"))
+"""Signs that stand around something."""
 
 
 class Kept(NamedTuple):
@@ -59,7 +58,9 @@ def leave_out(segment: str) -> Shown:
     """What is shown of a segment: all that is not kept, with one space where that stood in two."""
     parts, kept, length, end = list[str](), list[Kept](), 0, 0
     for found in find_verbatim(segment):
-        start, stop = _with_quotes(segment, *found.span())
+        start, stop = found.span()
+        if start > end and segment[start - 1] + segment[stop : stop + 1] in _PAIRS:
+            start, stop = start - 1, stop + 1  # empty ones would be left
         part = segment[end:start]
         end = stop
         behind = segment[end : end + 1]
@@ -72,12 +73,6 @@ def leave_out(segment: str) -> Shown:
         before = segment[max(0, start - 1) : start]
         kept.append(Kept(segment[start:stop], length, before, behind))
     return Shown("".join([*parts, segment[end:]]), tuple(kept))
-
-
-def _with_quotes(segment: str, start: int, stop: int) -> tuple[int, int]:
-    """The span and the signs right around it, if they are a pair: empty ones would be left."""
-    around = segment[start - 1 : start] + segment[stop : stop + 1]
-    return (start - 1, stop + 1) if around in _PAIRS else (start, stop)
 
 
 def _spaced(each: Kept, before: str, behind: str) -> str:

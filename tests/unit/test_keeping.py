@@ -93,6 +93,7 @@ def test_no_text_takes_long(unit):
         ("Der Hund {a} {b} schläft {c}", "Der Hund schläft"),
         ("Die Datei „%s“ fehlt (%d).", "Die Datei fehlt."),
         ("Das{x}ist", "Dasist"),
+        ("'{a}'{b}' schläft", "' schläft"),
     ],
 )
 def test_what_a_model_is_shown(text, shown):
