@@ -298,12 +298,14 @@ class Translator:
             'Good morning.'
         """
         assert not isinstance(texts, str), "texts is a list of texts, not one text"
-        plans = [self.plan(text) for text in texts]
         forced = None
-        if prefixes is not None:
+        if prefixes is None:
+            plans = [self.plan(text) for text in texts]
+        else:
+            begin = self._planner.keeping_nothing()
             plans = [
-                self._planner.keeping_nothing().plan(text) if prefix else plan
-                for text, prefix, plan in zip(texts, prefixes, plans, strict=True)
+                (begin if prefix else self._planner).plan(text)
+                for text, prefix in zip(texts, prefixes, strict=True)
             ]
             begun = self._planner.prefixes(plans, prefixes)
             forced = [ids for plan, ids in zip(plans, begun, strict=True) for _ in plan.sources]

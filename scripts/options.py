@@ -77,7 +77,7 @@ class Decoding:
 
 
 def decoding_options(*fields: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options in the place of its parameter `decoding`, a `Decoding`.
+    """Give a command, all of whose parameters have names only, options in the place of `decoding`.
 
     Args:
         fields: those of `SearchConfig`, `RerankConfig` and `FusionConfig` to offer; all that are no
@@ -99,9 +99,7 @@ def decoding_options(*fields: str) -> Callable[[Callable[..., None]], Callable[.
             for each in (offered.values() if name == "decoding" else [own])
         ]
         # What typer reads the options from.
-        flat.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-        )
+        flat.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         return flat
 
     return expand
